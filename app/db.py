@@ -1,0 +1,183 @@
+"""The way to PostgreSQL: one engine for use cases, one lean pool for the ringing call, and the only commit.
+
+A request or a job is one transaction: `Database.session_scope()` opens it, commits it, and only then hands on what was
+noted in `after_commit(session)`: whom to wake, what to ask of the carrier. Nothing is said to anybody about a
+transaction that may still fail, and no NOTIFY is sent inside one (it would serialise every commit).
+
+The voice webhook goes through `Database.lane` instead: asyncpg without an ORM, where one statement is one
+transaction. `docs/call-path.md` has the figures that decided it.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+
+from app.telephony.port import CarrierAct
+
+_NOTES = "after_commit"
+
+
+@dataclass(slots=True)
+class AfterCommit:
+    """What is to happen once the transaction stands: agents to wake, each up to an event's number; acts of the carrier."""
+
+    agents: dict[UUID, int] = field(default_factory=dict)
+    acts: list[CarrierAct] = field(default_factory=list)
+
+
+def after_commit(session: AsyncSession) -> AfterCommit:
+    """The notes of this session's transaction, to be added to by services."""
+    notes: AfterCommit = session.info.setdefault(_NOTES, AfterCommit())
+    return notes
+
+
+class Statement:
+    """One SQL text with `:name` parameters, usable on the lane (as `$1`) and in a session (as it is).
+
+    Args:
+        text: SQL; every parameter is cast where its type does not follow from its place. A colon that is not a
+            parameter's (other than `::`) is not allowed.
+    """
+
+    _NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        names: dict[str, int] = {}
+        self.sql = self._NAME.sub(lambda found: f"${names.setdefault(found[1], len(names) + 1)}", text)
+        self.names = tuple(names)
+
+    def args(self, **values: Any) -> list[Any]:
+        """The values in the order in which `sql` counts them. Raises KeyError for a missing one."""
+        return [values[name] for name in self.names]
+
+
+def is_outage(error: BaseException) -> bool:
+    """True when an error says that the database is away, full, starting, stopping or too slow, not that we asked wrongly."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        error = error.orig.__cause__ or error.orig
+    return isinstance(
+        error,
+        OSError
+        | TimeoutError
+        | PoolTimeout
+        | asyncpg.InterfaceError
+        | asyncpg.PostgresConnectionError
+        | asyncpg.CannotConnectNowError
+        | asyncpg.TooManyConnectionsError
+        | asyncpg.OperatorInterventionError
+        | asyncpg.InsufficientResourcesError
+        | asyncpg.PostgresSystemError
+        | asyncpg.ReadOnlySQLTransactionError,
+    )
+
+
+def async_url(dsn: str) -> URL:
+    """SQLAlchemy's form of a `postgresql://` (or `postgres://`) address, for asyncpg."""
+    return make_url(dsn.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql+asyncpg")
+
+
+def driver_dsn(dsn: str) -> str:
+    """asyncpg's own form of an address that may carry a SQLAlchemy driver name."""
+    url = make_url(dsn.replace("postgres://", "postgresql://", 1)).set(drivername="postgresql")
+    return url.render_as_string(hide_password=False)
+
+
+async def _keep_as_is(_connection: asyncpg.Connection) -> None:
+    """Nothing on the lane changes a connection's settings, so the pool need not reset them after every use."""
+
+
+class Database:
+    """Connections to one PostgreSQL.
+
+    Args:
+        dsn: `postgresql://…`; a Unix socket is named by `?host=/folder`.
+        pool_size: connections for use cases (through SQLAlchemy).
+        lane_size: connections for the ringing call (asyncpg); 0 leaves the lane closed.
+        settings: server settings for every connection, such as `{"synchronous_commit": "off"}`.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        pool_size: int = 10,
+        lane_size: int = 8,
+        settings: dict[str, str] | None = None,
+    ) -> None:
+        self.dsn = driver_dsn(dsn)
+        self._settings = {"application_name": "callcard", "TimeZone": "UTC", **(settings or {})}
+        self._lane_size = lane_size
+        self._lane: asyncpg.Pool | None = None
+        self._lane_opening = asyncio.Lock()
+        self.engine: AsyncEngine = create_async_engine(
+            async_url(dsn),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=3,
+            pool_pre_ping=True,
+            connect_args={"server_settings": self._settings, "timeout": 3},
+        )
+        self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._listeners: list[Callable[[AfterCommit], None]] = []
+
+    def on_commit(self, listener: Callable[[AfterCommit], None]) -> None:
+        """Have `listener` called, without waiting for it, with the notes of every transaction that was committed."""
+        self._listeners.append(listener)
+
+    def announce(self, notes: AfterCommit) -> None:
+        """Hand notes of something already committed (by the lane) to the listeners."""
+        for listener in self._listeners:
+            listener(notes)
+
+    @asynccontextmanager
+    async def session_scope(self) -> AsyncIterator[AsyncSession]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        async with self._sessions() as session:
+            yield session
+            await session.commit()
+            notes: AfterCommit | None = session.info.pop(_NOTES, None)
+        if notes is not None:
+            self.announce(notes)
+
+    async def lane(self) -> asyncpg.Pool:
+        """The lean pool, opened at first use and again after the database was away.
+
+        Raises:
+            OSError, asyncpg.PostgresError, TimeoutError: the database cannot be reached; `is_outage` knows them.
+        """
+        if self._lane is not None:
+            return self._lane
+        async with self._lane_opening:
+            if self._lane is None:
+                self._lane = await asyncpg.create_pool(
+                    self.dsn,
+                    min_size=min(2, self._lane_size),
+                    max_size=self._lane_size,
+                    timeout=3,
+                    reset=_keep_as_is,
+                    max_inactive_connection_lifetime=0,
+                    # The routing statement is large: planned anew it costs more than it runs.
+                    server_settings={**self._settings, "plan_cache_mode": "force_generic_plan"},
+                )
+            return self._lane
+
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of its own, for listening; the caller closes it. Raises what `lane` raises."""
+        return await asyncpg.connect(self.dsn, server_settings=self._settings, timeout=3)
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._lane is not None:
+            self._lane.terminate()
+        await self.engine.dispose()

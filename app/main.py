@@ -1,0 +1,236 @@
+"""The composition root: what the service is made of, and in which order it opens and closes.
+
+    uvicorn --factory app.main:create_app
+
+`create_app` reads the settings; nothing is opened before the server starts the application.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app import migrate
+from app.config import Settings, load_settings
+from app.db import Database
+from app.dependencies import CarrierDesk, Runtime
+from app.embedded_postgres import EmbeddedPostgres
+from app.observability.middleware import RequestContext
+from app.routers import agent, agents, calls, health, session, stream, telephony
+from app.routers.openapi import openapi_of
+from app.routers.problems import answer_errors
+from app.services.carrier_acts import CarrierActs
+from app.services.hotline import Hotline
+from app.services.hotline_keeper import HotlineKeeper
+from app.services.hub import Hub
+from app.services.reception import Reception
+from app.services.sign_in_limits import SignInLimits
+from app.services.spool import Spool
+from app.services.streams import Sockets
+from app.telephony.port import Carrier, EventKind
+from app.telephony.twilio import TwilioCarrier
+from app.telephony.twilio_events import call_event
+from app.telephony.twilio_form import parse_form
+from app.telephony.twilio_signature import SignatureChecker
+from app.telephony.twiml import Links, safe_answer
+
+API: Final = "/api/v1"
+
+log = structlog.get_logger("callcard.main")
+
+
+class StartRefused(RuntimeError):
+    """The service would not work as things are; the message says why and what to do."""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        settings: read from the environment and `.env` when not given.
+
+    Raises:
+        ConfigError: some setting is wrong, or is a placeholder where that is not allowed.
+    """
+    settings = settings or load_settings()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            app.state.runtime = await open_runtime(settings, stack)
+            yield
+
+    app = FastAPI(
+        title="Callcard",
+        # The API's own version, as in its paths; that of the software is a matter of the software.
+        version="1",
+        summary="A hotline that shows the caller's card before the agent says a word.",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way to extend it
+    # Middleware stands around what was added before it: errors are answered within the request that has an id.
+    answer_errors(app)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestContext)
+
+    # First, because routes are tried in order and this one is in a hurry.
+    if settings.twilio_auth_tokens:
+        app.include_router(telephony.router)
+    app.include_router(health.router)
+    app.include_router(session.router, prefix=API)
+    app.include_router(agents.router, prefix=API)
+    app.include_router(agent.router, prefix=API)
+    app.include_router(stream.router, prefix=API)
+    app.include_router(calls.router, prefix=API)
+    return app
+
+
+async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
+    """Open, in order, what the service stands on; `stack` closes it in reverse.
+
+    Raises:
+        StartRefused: the database's schema is not the one of this version, in production.
+        ConfigError, EmbeddedPostgresError: no key can be kept, or no database had.
+        sqlalchemy.exc.DBAPIError, OSError: the database cannot be reached.
+    """
+    if not settings.twilio_auth_tokens:
+        log.warning("telephony is off: without TWILIO_AUTH_TOKEN nothing that a carrier says can be verified")
+    dsn = settings.database_url or await _start_embedded(settings, stack)
+    if not settings.is_production:
+        await asyncio.to_thread(migrate.upgrade, dsn)
+    database = Database(dsn, pool_size=settings.database_pool, lane_size=settings.database_lane)
+    stack.push_async_callback(database.aclose)
+    await _refuse_other_schema(database)
+
+    empty = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
+    hotline = HotlineKeeper(database, empty)
+    await hotline.refresh()
+    _run_beside(hotline.keep(), stack)
+    hub = Hub(database, settings.zone)
+    _run_beside(hub.run(), stack)
+    sockets = Sockets(database, hotline)
+    _run_beside(sockets.keep_house(), stack)
+    spool = Spool(settings.data_dir / "spool")
+    carrier = await _open_carrier(settings, database, stack)
+    desk = _open_desk(settings, database, hotline, hub, spool)
+    if desk is not None:
+        _run_beside(desk.reception.keep_replaying(), stack)
+    return Runtime(
+        settings=settings,
+        database=database,
+        hotline=hotline,
+        hub=hub,
+        sockets=sockets,
+        spool=spool,
+        sign_in_limits=SignInLimits(),
+        carrier=carrier,
+        carrier_desk=desk,
+    )
+
+
+async def _open_carrier(settings: Settings, database: Database, stack: AsyncExitStack) -> Carrier | None:
+    """What asks things of the carrier: without it callers are still answered, but only fetched when they come by."""
+    token = next(iter(settings.twilio_auth_tokens), None)
+    if settings.twilio_account_sid is None or token is None:
+        return None
+    secret = settings.twilio_api_secret
+    carrier = TwilioCarrier(
+        account_sid=settings.twilio_account_sid,
+        auth_token=token,
+        api_key=settings.twilio_api_key,
+        api_secret=secret.get_secret_value() if secret else None,
+        api_base_url=settings.twilio_api_base_url,
+    )
+    stack.push_async_callback(carrier.aclose)
+    acts = CarrierActs(carrier, Links(settings.public_url).wait)
+    database.on_commit(acts.committed)
+    _run_beside(acts.run(), stack)
+    return carrier
+
+
+def _open_desk(
+    settings: Settings, database: Database, hotline: HotlineKeeper, hub: Hub, spool: Spool
+) -> CarrierDesk | None:
+    if not settings.twilio_auth_tokens:
+        return None
+    links = Links(settings.public_url)
+    return CarrierDesk(
+        checker=SignatureChecker(settings.twilio_auth_tokens, settings.public_url),
+        links=links,
+        reception=Reception(
+            database=database,
+            hotline=hotline,
+            hub=hub,
+            spool=spool,
+            voice_budget=settings.lookup_budget_ms / 1000,
+            read=lambda raw: call_event(EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at),
+        ),
+        safe_answer=safe_answer(links, settings.fallback_number),
+    )
+
+
+async def _start_embedded(settings: Settings, stack: AsyncExitStack) -> str:
+    server = await asyncio.to_thread(EmbeddedPostgres.start, settings.data_dir / "postgres")
+    stack.push_async_callback(asyncio.to_thread, server.stop)
+    return server.dsn()
+
+
+async def _refuse_other_schema(database: Database) -> None:
+    head = await asyncio.to_thread(migrate.head)
+    revision = await migrate.revision_of(database.engine)
+    if revision != head:
+        raise StartRefused(
+            f"The database's schema is at {revision or 'nothing'}, and this version of Callcard needs {head}. "
+            "Run `callcard migrate` with this version, then start again."
+        )
+
+
+def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
+    """Run `work` until `stack` closes. It is not meant to end before; if it fails, that is logged."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_log_failure)
+
+    async def end() -> None:
+        task.cancel()
+        await asyncio.wait([task])
+
+    stack.push_async_callback(end)
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("background work has ended", exc_info=error)
+
+
+class SecurityHeaders:
+    """ASGI middleware: no guessing of content types, no address told to other sites, no page of ours in a frame."""
+
+    _HEADERS: Final = (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"no-referrer"),
+        (b"content-security-policy", b"frame-ancestors 'none'"),
+    )
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection. A header that the application set itself is left as it is."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = message.get("headers", [])
+                names = {name for name, _ in given}
+                message["headers"] = [*given, *(header for header in self._HEADERS if header[0] not in names)]
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)

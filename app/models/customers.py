@@ -1,0 +1,245 @@
+"""Customers and what sales, service and marketing know of them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    Sequence,
+    String,
+    UniqueConstraint,
+    func,
+    literal_column,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.domain.phone_numbers import LineType
+from app.models.base import Base, HasId, HasTimes
+
+CUSTOMER_CODE = Sequence("customer_code_seq", metadata=Base.metadata, start=1001)
+"""Customer codes count up from C0001001."""
+
+
+class CustomerKind(StrEnum):
+    """A person or a company."""
+
+    PERSON = "person"
+    COMPANY = "company"
+
+
+class Gender(StrEnum):
+    """As the sources say it; decides Mr or Ms when nobody has said how to address the customer."""
+
+    MALE = "male"
+    FEMALE = "female"
+    UNKNOWN = "unknown"
+
+
+class Tier(StrEnum):
+    """By value: the top 1 %, the next 19 %, the next 30 %, the rest."""
+
+    CORE = "core"
+    VALUE = "value"
+    POTENTIAL = "potential"
+    LOW = "low"
+
+
+class Dcwh(StrEnum):
+    """Denial, cold (C), warm (B), hot (A)."""
+
+    DENIAL = "denial"
+    COLD = "cold"
+    WARM = "warm"
+    HOT = "hot"
+
+
+class Intention(StrEnum):
+    """How likely the customer is to buy, as the last contact saw it."""
+
+    UNLIKELY = "unlikely"
+    UNCLEAR = "unclear"
+    POSSIBLE = "possible"
+    GOOD = "good"
+    VERY_LIKELY = "very_likely"
+
+
+class ContractState(StrEnum):
+    """Where a contract stands; `in_contract` turns to `expired` when its end date has passed."""
+
+    NONE = "none"
+    IN_CONTRACT = "in_contract"
+    EXPIRED = "expired"
+
+
+class Channel(StrEnum):
+    """How a contact came about."""
+
+    CALL = "call"
+    EMAIL = "email"
+    SMS = "sms"
+    FAX = "fax"
+    CHAT = "chat"
+    VISIT = "visit"
+    WEB = "web"
+
+
+class Direction(StrEnum):
+    """Who began it: the customer (inbound) or we."""
+
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class Customer(HasId, HasTimes, Base):
+    """A person or a company, with one code that can be read out.
+
+    `surname` and `title` decide how the agent addresses them ("鲁先生", "Mr Lu", the latter from the Latin forms, which
+    are worked out of a Chinese name where nobody gave them); `sales_stage` is 0 to 7 as in the
+    design's section 6. `version` rises with every change, for PATCH with If-Match.
+    """
+
+    __tablename__ = "customers"
+    __table_args__ = (
+        CheckConstraint("sales_stage BETWEEN 0 AND 7", name="sales_stage"),
+        Index("ix_customers_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
+        Index("ix_customers_owner_id", "owner_id"),
+    )
+
+    code: Mapped[str] = mapped_column(
+        unique=True, server_default=text("'C' || lpad(nextval('customer_code_seq')::text, 7, '0')")
+    )
+    kind: Mapped[CustomerKind] = mapped_column(server_default=CustomerKind.PERSON.value)
+    name: Mapped[str]
+    surname: Mapped[str] = mapped_column(server_default="")
+    latin_name: Mapped[str] = mapped_column(server_default="")
+    latin_surname: Mapped[str] = mapped_column(server_default="")
+    title: Mapped[str] = mapped_column(server_default="")
+    gender: Mapped[Gender] = mapped_column(server_default=Gender.UNKNOWN.value)
+    email: Mapped[str | None]
+    language: Mapped[str | None]
+    time_zone: Mapped[str | None]
+    region: Mapped[str | None]
+    address: Mapped[str | None]
+    tier: Mapped[Tier | None]
+    dcwh: Mapped[Dcwh | None]
+    sales_stage: Mapped[int] = mapped_column(server_default=text("0"))
+    intention: Mapped[Intention | None]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
+    do_not_call: Mapped[bool] = mapped_column(server_default=text("false"))
+    note: Mapped[str] = mapped_column(server_default="")
+    version: Mapped[int] = mapped_column(server_default=text("1"))
+
+    __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy wants a plain class attribute
+
+
+class CustomerPhone(HasId, Base):
+    """One number of a customer. `bucket` is the last 8 digits of the E.164 form, by which a caller is looked up."""
+
+    __tablename__ = "customer_phones"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "e164"),
+        Index("ix_customer_phones_e164", "e164", postgresql_include=["customer_id"]),
+        Index("ix_customer_phones_bucket", "bucket"),
+        Index(
+            "ix_customer_phones_reversed",
+            literal_column("reverse(e164)").label("reversed"),
+            postgresql_ops={"reversed": "text_pattern_ops"},
+        ),
+        Index(
+            "uq_customer_phones_primary",
+            "customer_id",
+            unique=True,
+            postgresql_where=text("is_primary"),
+        ),
+        CheckConstraint("e164 ~ '^\\+[1-9][0-9]{3,17}$'", name="e164"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    e164: Mapped[str] = mapped_column(String(20))
+    national_number: Mapped[str] = mapped_column(String(20))
+    bucket: Mapped[str] = mapped_column(String(8))
+    raw: Mapped[str]
+    extension: Mapped[str] = mapped_column(server_default="")
+    label: Mapped[str] = mapped_column(server_default="")
+    line_type: Mapped[LineType] = mapped_column(server_default=LineType.UNKNOWN.value)
+    is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class SourceRecord(HasId, HasTimes, Base):
+    """What one feeding system says of a customer, as it came."""
+
+    __tablename__ = "source_records"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
+
+    source: Mapped[str]
+    external_id: Mapped[str]
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
+    payload: Mapped[dict[str, Any]]
+
+
+class Purchase(HasId, HasTimes, Base):
+    """Something the customer bought. Its warranty holds up to and including `warranty_until`."""
+
+    __tablename__ = "purchases"
+    __table_args__ = (
+        CheckConstraint("quantity > 0", name="quantity"),
+        CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
+        CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    product: Mapped[str]
+    product_en: Mapped[str] = mapped_column(server_default="")
+    model: Mapped[str] = mapped_column(server_default="")
+    serial_number: Mapped[str] = mapped_column(server_default="")
+    quantity: Mapped[int] = mapped_column(server_default=text("1"))
+    unit: Mapped[str] = mapped_column(server_default="")
+    amount: Mapped[Decimal | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
+    purchased_on: Mapped[date]
+    warranty_until: Mapped[date | None]
+    source: Mapped[str] = mapped_column(server_default="")
+
+
+class Contract(HasId, HasTimes, Base):
+    """An agreement with a customer; whether it has run out follows from `ends_on`, so it is not stored."""
+
+    __tablename__ = "contracts"
+    __table_args__ = (
+        CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
+        CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
+        Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC")),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    number: Mapped[str]
+    title: Mapped[str] = mapped_column(server_default="")
+    amount: Mapped[Decimal | None]
+    currency: Mapped[str | None] = mapped_column(String(3))
+    starts_on: Mapped[date]
+    ends_on: Mapped[date]
+
+
+class Interaction(HasId, Base):
+    """One contact with the customer on any channel, as the card shows it."""
+
+    __tablename__ = "interactions"
+    __table_args__ = (Index("ix_interactions_customer_id_at", "customer_id", text("at DESC")),)
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    channel: Mapped[Channel]
+    direction: Mapped[Direction]
+    at: Mapped[datetime]
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
+    call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id", ondelete="SET NULL"), unique=True)
+    summary: Mapped[str]
+    source: Mapped[str] = mapped_column(server_default="")
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())

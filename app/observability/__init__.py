@@ -1,0 +1,1 @@
+"""How Callcard is watched: log lines that carry their call and hide its numbers, and figures for Prometheus."""

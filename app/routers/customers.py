@@ -1,0 +1,265 @@
+"""Customers: searching, reading, creating and changing them, and all that hangs on them."""
+
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Path, Query, Response
+
+from app.dependencies import DbSession, HotlineNow, PageArgs, requires
+from app.errors import BadRequest, NotSignedIn
+from app.schemas.common import Line
+from app.schemas.contracts import ContractCreate, ContractRead
+from app.schemas.customers import (
+    CustomerCard,
+    CustomerCreate,
+    CustomerRead,
+    CustomerSummary,
+    CustomerUpdate,
+    PhoneCreate,
+    PhoneRead,
+    TimelineEntry,
+)
+from app.schemas.interactions import InteractionCreate, InteractionRead
+from app.schemas.listing import Listing
+from app.schemas.problem import problems
+from app.schemas.purchases import PurchaseCreate, PurchaseRead
+from app.schemas.screen_pop import PopOwner
+from app.services import customer_phones, customers, interactions, purchases
+from app.services.access import Scope, ScopeMissing, Signed
+from app.services.customer_card import read_card
+from app.services.customer_phones import NoSuchPhone, TooManyPhones
+from app.services.customer_search import search_customers
+from app.services.customers import NoSuchCustomer, VersionConflict, find_customer
+from app.services.hotline import Hotline
+from app.services.paging import BadCursor
+
+router = APIRouter(prefix="/customers", tags=["customers"])
+
+Reader = Annotated[Signed, requires(Scope.CUSTOMERS_READ)]
+Writer = Annotated[Signed, requires(Scope.CUSTOMERS_WRITE)]
+Ref = Annotated[str, Path(description="The customer's id or code.", examples=["C0001001"])]
+
+_READING = (NotSignedIn, ScopeMissing, NoSuchCustomer)
+_ENTITY_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
+
+
+class BadIfMatch(BadRequest):
+    """If-Match names no version of a customer."""
+
+    code = "bad_if_match"
+
+
+def read_versions(if_match: str | None) -> list[int] | None:
+    """The versions that an If-Match header allows (RFC 9110, 13.1.1); None when any will do.
+
+    Raises:
+        BadIfMatch: it holds something else than `*` or versions.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return None
+    versions = [_ENTITY_TAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
+    if not all(versions):
+        raise BadIfMatch('If-Match takes the version of the customer, such as "3", or *.')
+    return [int(version[1]) for version in versions if version]
+
+
+IfMatch = Annotated[
+    str | None,
+    Header(description="Change it only while it has this `version`.", examples=['"3"'], max_length=200),
+]
+
+
+@router.get("", operation_id="search_customers", responses=problems(NotSignedIn, ScopeMissing, BadCursor))
+async def search(
+    session: DbSession,
+    hotline: HotlineNow,
+    page: PageArgs,
+    _user: Reader,
+    q: Annotated[
+        Line,
+        Query(
+            max_length=100,
+            description="A code or its beginning, part of a name, a number in any spelling or its last digits (four at "
+            "least), or an e-mail address. Without it: everybody.",
+            examples=["鲁", "138 0013 8000"],
+        ),
+    ] = "",
+) -> Listing[CustomerSummary]:
+    """Find customers, the newest first."""
+    return await search_customers(session, q, page, hotline)
+
+
+@router.post(
+    "",
+    operation_id="create_customer",
+    status_code=201,
+    responses={
+        201: {"headers": {"Location": {"description": "Where the customer is.", "schema": {"type": "string"}}}},
+        **problems(NotSignedIn, ScopeMissing),
+    },
+)
+async def create_customer(
+    given: CustomerCreate, session: DbSession, hotline: HotlineNow, user: Writer, response: Response
+) -> CustomerRead:
+    """Add a customer.
+
+    Numbers are taken in any spelling. 422 `bad_number`: one is none that can be rung; `own_number`: it is the hotline's
+    own; `unknown_owner`: nobody active has that id. Naming an owner takes the right to change people.
+    """
+    customer = await customers.create_customer(session, given, hotline, user)
+    response.headers["Location"] = f"/api/v1/customers/{customer.id}"
+    response.headers["ETag"] = f'"{customer.version}"'
+    return customer
+
+
+@router.get("/{ref}", operation_id="get_customer", responses=problems(*_READING))
+async def get_customer(
+    ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader, response: Response
+) -> CustomerRead:
+    """One customer's own record, by id or code."""
+    customer = await customers.read_customer(session, await find_customer(session, ref), hotline)
+    response.headers["ETag"] = f'"{customer.version}"'
+    return customer
+
+
+@router.patch(
+    "/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *_READING, VersionConflict)
+)
+async def change_customer(
+    ref: Ref,
+    given: CustomerUpdate,
+    session: DbSession,
+    hotline: HotlineNow,
+    user: Writer,
+    response: Response,
+    if_match: IfMatch = None,
+) -> CustomerRead:
+    """Change what is given, and nothing else. Changing the owner takes the right to change people."""
+    versions = read_versions(if_match)
+    customer = await customers.change_customer(session, ref, given, hotline, user, versions)
+    response.headers["ETag"] = f'"{customer.version}"'
+    return customer
+
+
+@router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*_READING))
+async def get_customer_card(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> CustomerCard:
+    """All that is known of a customer, on one page, with the sentence to open with."""
+    return await read_card(session, await find_customer(session, ref), hotline, datetime.now(UTC))
+
+
+@router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*_READING, BadCursor))
+async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[TimelineEntry]:
+    """Calls and other contacts in one list, the latest first."""
+    return await interactions.read_timeline(session, (await find_customer(session, ref)).id, page)
+
+
+@router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*_READING))
+async def list_customer_phones(
+    ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader
+) -> Listing[PhoneRead]:
+    """A customer's numbers, all at once: the primary one first, then as they were added."""
+    phones = await customer_phones.phones_of(session, (await find_customer(session, ref)).id)
+    return Listing(items=[customer_phones.phone_read(phone, hotline) for phone in phones], next=None)
+
+
+@router.post(
+    "/{ref}/phones",
+    operation_id="add_customer_phone",
+    status_code=201,
+    responses={
+        200: {"model": PhoneRead, "description": "They had it already; it stays as it was."},
+        **problems(*_READING, TooManyPhones),
+    },
+)
+async def add_customer_phone(
+    ref: Ref, given: PhoneCreate, session: DbSession, hotline: HotlineNow, _user: Writer, response: Response
+) -> PhoneRead:
+    """Give a customer one more number, in any spelling. 422 `bad_number`, `own_number`: they cannot have it."""
+    customer = await find_customer(session, ref, lock=True)
+    added = await customer_phones.add_phone(session, customer, given, hotline)
+    if not added.is_new:
+        response.status_code = 200
+    return added.phone
+
+
+@router.delete(
+    "/{ref}/phones/{phone_id}",
+    operation_id="remove_customer_phone",
+    status_code=204,
+    responses=problems(*_READING, NoSuchPhone),
+)
+async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, _user: Writer) -> None:
+    """Take a number from a customer. Was it the primary one, the next oldest becomes it."""
+    await customer_phones.remove_phone(session, await find_customer(session, ref, lock=True), phone_id)
+
+
+@router.put(
+    "/{ref}/phones/{phone_id}/primary",
+    operation_id="set_primary_phone",
+    responses=problems(*_READING, NoSuchPhone),
+)
+async def set_primary_phone(
+    ref: Ref, phone_id: UUID, session: DbSession, hotline: HotlineNow, _user: Writer
+) -> Listing[PhoneRead]:
+    """Ring the customer on this number first."""
+    customer = await find_customer(session, ref, lock=True)
+    phones = await customer_phones.make_primary(session, customer, phone_id, hotline)
+    return Listing(items=phones, next=None)
+
+
+@router.get("/{ref}/purchases", operation_id="list_purchases", responses=problems(*_READING, BadCursor))
+async def list_purchases(
+    ref: Ref, session: DbSession, hotline: HotlineNow, page: PageArgs, _user: Reader
+) -> Listing[PurchaseRead]:
+    """What a customer bought, the latest first."""
+    customer = await find_customer(session, ref)
+    return await purchases.list_purchases(session, customer.id, page, _today(hotline))
+
+
+@router.post("/{ref}/purchases", operation_id="add_purchase", status_code=201, responses=problems(*_READING))
+async def add_purchase(
+    ref: Ref, given: PurchaseCreate, session: DbSession, hotline: HotlineNow, _user: Writer
+) -> PurchaseRead:
+    """Write down something a customer bought. 422 `in_the_future`: on a day to come."""
+    customer = await find_customer(session, ref)
+    return await purchases.add_purchase(session, customer, given, _today(hotline))
+
+
+@router.get("/{ref}/contracts", operation_id="list_contracts", responses=problems(*_READING, BadCursor))
+async def list_contracts(
+    ref: Ref, session: DbSession, hotline: HotlineNow, page: PageArgs, _user: Reader
+) -> Listing[ContractRead]:
+    """A customer's contracts, the one that ends last first."""
+    customer = await find_customer(session, ref)
+    return await purchases.list_contracts(session, customer.id, page, _today(hotline))
+
+
+@router.post("/{ref}/contracts", operation_id="add_contract", status_code=201, responses=problems(*_READING))
+async def add_contract(
+    ref: Ref, given: ContractCreate, session: DbSession, hotline: HotlineNow, _user: Writer
+) -> ContractRead:
+    """Write down a contract."""
+    customer = await find_customer(session, ref)
+    return await purchases.add_contract(session, customer, given, _today(hotline))
+
+
+@router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*_READING, BadCursor))
+async def list_interactions(
+    ref: Ref, session: DbSession, page: PageArgs, _user: Reader
+) -> Listing[InteractionRead]:
+    """What was written down of contacts with a customer, the latest first."""
+    return await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
+
+
+@router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*_READING))
+async def add_interaction(ref: Ref, given: InteractionCreate, session: DbSession, user: Writer) -> InteractionRead:
+    """Write down a contact on any channel, in one's own name. 422 `in_the_future`: at a time to come."""
+    customer = await find_customer(session, ref)
+    me = PopOwner(id=user.agent_id, name=user.name)
+    return await interactions.add_interaction(session, customer, given, me)
+
+
+def _today(hotline: Hotline) -> date:
+    return datetime.now(hotline.zone).date()

@@ -1,0 +1,194 @@
+"""The carrier's side: `POST /telephony/twilio/…`, signed, answered in TwiML.
+
+Twilio posts forms. The signature is checked against the configured public URL before anything else is looked at; a wrong
+or missing one is 403 and leaves no row. Whatever fails after that, the caller hears something sensible.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, Request, Response
+
+from app.dependencies import CarrierDesk, runtime_of
+from app.errors import AppError, BadRequest, NotAllowed, TooLarge
+from app.observability import metrics
+from app.observability.logging import bind_call
+from app.schemas.problem import problems
+from app.services.spool import Spooled
+from app.telephony.port import Answer, EventKind
+from app.telephony.twilio_events import IDEMPOTENCY_HEADER, ROUTES, call_event
+from app.telephony.twilio_form import MAX_BODY_BYTES, parse_form
+from app.telephony.twilio_signature import SIGNATURE_HEADER
+from app.telephony.twiml import MEDIA_TYPE, SAFE_GOODBYE, render
+
+_FORM: Final = "application/x-www-form-urlencoded"
+_JSON: Final = "application/json"
+
+log = structlog.get_logger(__name__)
+
+
+class BadSignature(NotAllowed):
+    """The request was not signed by the carrier, or not for this address."""
+
+    code = "bad_signature"
+    title = "Wrong or missing signature"
+
+
+class NotAForm(BadRequest):
+    """Signed, but not a form."""
+
+    status = 415
+    code = "not_a_form"
+    title = "Not a form"
+
+
+async def receive(kind: EventKind, request: Request) -> Response:
+    """Check, understand and answer one request of the carrier's.
+
+    Raises:
+        BadSignature, NotAForm, TooLarge, TooManyFields, BadCallSid: nothing was done.
+    """
+    started = time.perf_counter()
+    desk = runtime_of(request).carrier_desk
+    assert desk is not None, "these routes are mounted only where there is a token to check signatures with"
+    headers = request.headers
+    scope = request.scope
+    target = scope["raw_path"].decode("ascii")
+    if scope["query_string"]:
+        target += "?" + scope["query_string"].decode("latin-1")
+    signature = headers.get(SIGNATURE_HEADER)
+    body = await _body(request)
+    content_type = headers.get("content-type", _FORM).partition(";")[0].strip().lower()
+    if content_type != _FORM:
+        # Twilio signs what is no form by the SHA-256 of the body (its bodySHA256 parameter).
+        if content_type == _JSON and desk.checker.valid_json(target, body, signature):
+            raise NotAForm("This route takes the carrier's form posts.")
+        _refuse()
+    form = parse_form(body)
+    if not desk.checker.valid(target, form, signature):
+        _refuse()
+    event = call_event(kind, form, datetime.now(UTC), idempotency_token=headers.get(IDEMPOTENCY_HEADER))
+    bind_call(event.call_id)
+    try:
+        raw = Spooled(kind, body.decode("latin-1"), event.received_at)
+        answer = await desk.reception.answer(event, raw)
+        response = _spoken(answer, desk, event.received_at)
+    except AppError:
+        raise
+    except Exception:
+        metrics.voice_errors.inc()
+        log.exception("carrier_request_failed", route=kind, provider_call_id=event.call_id)
+        if kind in (EventKind.STATUS, EventKind.RECORDING):
+            raise
+        response = Response(_safe(kind, desk), media_type=MEDIA_TYPE)
+    metrics.webhook_seconds.labels(route=kind).observe(time.perf_counter() - started)
+    return response
+
+
+def _refuse() -> None:
+    metrics.rejected_signatures.inc()
+    raise BadSignature(
+        "The signature does not fit this request. CALLCARD_PUBLIC_URL must be the address that the carrier calls, "
+        "and TWILIO_AUTH_TOKEN the account's own."
+    )
+
+
+async def _body(request: Request) -> bytes:
+    """The body, or TooLarge as soon as it is known to be more than anybody's form."""
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > MAX_BODY_BYTES:
+        raise TooLarge(f"A carrier's form has at most {MAX_BODY_BYTES} bytes.")
+    parts: list[bytes] = []
+    size = 0
+    async for part in request.stream():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise TooLarge(f"A carrier's form has at most {MAX_BODY_BYTES} bytes.")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _spoken(answer: Answer | None, desk: CarrierDesk, now: datetime) -> Response:
+    if answer is None:
+        return Response(status_code=204)
+    return Response(render(answer, desk.links, now=now), media_type=MEDIA_TYPE)
+
+
+def _safe(kind: EventKind, desk: CarrierDesk) -> str:
+    return SAFE_GOODBYE if kind is EventKind.VOICEMAIL else desk.safe_answer
+
+
+_TOLD: Final = {EventKind.STATUS, EventKind.RECORDING}
+_SUMMARIES: Final = {
+    EventKind.VOICE: "A call rings.",
+    EventKind.DIAL_RESULT: "What became of ringing somebody.",
+    EventKind.WAIT: "A turn of the wait loop, or a key pressed in it.",
+    EventKind.VOICEMAIL: "A message was left.",
+    EventKind.RECORDING: "A recording can be fetched.",
+    EventKind.STATUS: "A call's or leg's progress, in any order and any number of times.",
+    EventKind.FALLBACK: "The carrier could not use our last answer (ErrorCode, ErrorUrl).",
+}
+_REQUEST_BODY: Final[dict[str, Any]] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            _FORM: {
+                "schema": {
+                    "type": "object",
+                    "required": ["CallSid"],
+                    "properties": {
+                        "CallSid": {"type": "string", "pattern": "^CA[0-9a-fA-F]{32}$"},
+                        "From": {"type": "string"},
+                        "To": {"type": "string"},
+                        "CallStatus": {"type": "string"},
+                    },
+                    "additionalProperties": {"type": "string"},
+                },
+                "example": {
+                    "CallSid": "CA0123456789abcdef0123456789abcdef",
+                    "From": "+8613800138000",
+                    "To": "+862155501000",
+                    "CallStatus": "ringing",
+                },
+            }
+        },
+    },
+    "parameters": [
+        {
+            "name": SIGNATURE_HEADER,
+            "in": "header",
+            "required": True,
+            "schema": {"type": "string"},
+            "description": "HMAC-SHA1 over the public URL and the form, keyed with the account's auth token.",
+        }
+    ],
+}
+
+
+def _handler(kind: EventKind) -> Callable[[Request], Awaitable[Response]]:
+    async def handle(request: Request) -> Response:
+        return await receive(kind, request)
+
+    return handle
+
+
+router = APIRouter(tags=["the carrier"])
+for _kind in EventKind:
+    router.add_api_route(
+        ROUTES[_kind],
+        _handler(_kind),
+        methods=["POST"],
+        operation_id=f"twilio_{_kind.value}",
+        summary=_SUMMARIES[_kind],
+        response_class=Response,
+        status_code=204 if _kind in _TOLD else 200,
+        response_model=None,
+        responses={
+            **({} if _kind in _TOLD else {200: {"description": "TwiML.", "content": {"text/xml": {}}}}),
+            **problems(BadSignature, NotAForm, TooLarge, BadRequest),
+        },
+        openapi_extra=_REQUEST_BODY,
+    )

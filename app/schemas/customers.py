@@ -1,0 +1,254 @@
+"""Customers, their phones, their card and their timeline."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from app.domain.call_states import CallState
+from app.domain.phone_numbers import LineType
+from app.models.calls import CallStage, Disposition
+from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Gender, Intention, Tier
+from app.schemas.common import (
+    EmailAddress,
+    FilledLine,
+    LanguageTag,
+    Line,
+    Note,
+    TimeZone,
+    Word,
+    left_out,
+)
+from app.schemas.contracts import ContractRead
+from app.schemas.listing import Listing
+from app.schemas.purchases import PurchaseRead
+from app.schemas.screen_pop import BothLanguages, PopAlert, PopCallback, PopComplaint, PopOwner
+
+MOST_PHONES: Final = 20
+"""So many numbers one customer may have."""
+
+SalesStage = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=7,
+        description="0 not reached yet, 1 new in the book, 2 contact with the key person, 3 plans to buy, 4 leans to us, "
+        "5 contract sent, 6 in contract, 7 contract expired.",
+    ),
+]
+RawNumber = Annotated[
+    Line,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="As people write it: national, international, with spaces or an extension. It is kept beside its E.164 form.",
+    ),
+]
+
+_LU: Final[JsonDict] = {
+    "kind": "person",
+    "name": "鲁大伟",
+    "gender": "male",
+    "phones": [{"number": "138 0013 8000", "label": "mobile"}],
+    "email": "lu@example.com",
+    "language": "zh-CN",
+    "region": "江苏",
+    "address": "南京市中山路18号3座1201室",
+    "tier": "value",
+    "dcwh": "warm",
+    "sales_stage": 2,
+    "intention": "good",
+    "note": "喜欢晚上七点以后接电话",
+}
+
+
+class PhoneCreate(BaseModel):
+    """A number to be added to a customer."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"number": "010-6234 5678 转 801", "label": "office"}]}
+    )
+
+    number: RawNumber
+    label: Word = ""
+
+
+class PhoneRead(BaseModel):
+    """One number of a customer."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    e164: str
+    national: str = Field(description="For people to read.")
+    raw: str = Field(description="As it came.")
+    extension: str
+    label: str
+    line_type: LineType
+    is_primary: bool
+    created_at: datetime
+
+
+class CustomerCreate(BaseModel):
+    """A new customer. What is left out of surname and Latin forms is worked out from a person's name."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_LU]})
+
+    kind: CustomerKind = CustomerKind.PERSON
+    name: FilledLine
+    surname: Word | None = None
+    latin_name: Line | None = None
+    latin_surname: Word | None = None
+    title: Annotated[Word, Field(description="How they want to be addressed, such as 博士 or Dr; else by gender.")] = ""
+    gender: Gender = Gender.UNKNOWN
+    phones: list[PhoneCreate] = Field(default=[], max_length=MOST_PHONES, description="The first is the one to ring.")
+    email: EmailAddress | None = None
+    language: LanguageTag | None = None
+    time_zone: TimeZone | None = None
+    region: Line | None = Field(default=None, description="Where they are, in words: a province, a state, an area.")
+    address: Line | None = None
+    tier: Tier | None = None
+    dcwh: Dcwh | None = None
+    sales_stage: SalesStage = 0
+    intention: Intention | None = None
+    owner_id: UUID | None = Field(default=None, description="The account manager; set by supervisors.")
+    do_not_call: bool = False
+    note: Note = ""
+
+
+class CustomerUpdate(BaseModel):
+    """What is to change; everything left out stays. A new name has its Latin forms worked out anew unless they are given."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"gender": "male", "do_not_call": True, "title": "博士"}]}
+    )
+
+    kind: CustomerKind = left_out()
+    name: FilledLine = left_out()
+    surname: Word = left_out()
+    latin_name: Line = left_out()
+    latin_surname: Word = left_out()
+    title: Word = left_out()
+    gender: Gender = left_out()
+    email: EmailAddress | None = left_out()
+    language: LanguageTag | None = left_out()
+    time_zone: TimeZone | None = left_out()
+    region: Line | None = left_out()
+    address: Line | None = left_out()
+    tier: Tier | None = left_out()
+    dcwh: Dcwh | None = left_out()
+    sales_stage: SalesStage = left_out()
+    intention: Intention | None = left_out()
+    owner_id: UUID | None = left_out()
+    do_not_call: bool = left_out()
+    note: Note = left_out()
+
+
+class CustomerSummary(BaseModel):
+    """A customer as a search shows them."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    code: str
+    kind: CustomerKind
+    name: str
+    latin_name: str
+    tier: Tier | None
+    dcwh: Dcwh | None
+    region: str | None
+    owner: PopOwner | None
+    phone: str | None = Field(description="The number to ring, for people to read.")
+    do_not_call: bool
+    created_at: datetime
+
+
+class CustomerRead(BaseModel):
+    """Everything a customer's own record says."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    code: str
+    kind: CustomerKind
+    name: str
+    surname: str
+    latin_name: str
+    latin_surname: str
+    title: str
+    gender: Gender
+    address_as: BothLanguages
+    phones: list[PhoneRead]
+    email: str | None
+    language: str | None
+    time_zone: str | None
+    region: str | None
+    address: str | None
+    tier: Tier | None
+    dcwh: Dcwh | None
+    sales_stage: int
+    intention: Intention | None
+    owner: PopOwner | None
+    do_not_call: bool
+    note: str
+    version: int = Field(description="Rises with every change; give it as `If-Match` with a PATCH.")
+    created_at: datetime
+    updated_at: datetime
+
+
+class TimelineKind(StrEnum):
+    """What an entry of the timeline is."""
+
+    CALL = "call"
+    INTERACTION = "interaction"
+
+
+class TimelineCall(BaseModel):
+    """What only a call has."""
+
+    state: CallState
+    disposition: Disposition | None
+    stage: CallStage | None
+    answered_at: datetime | None
+    ended_at: datetime | None
+
+
+class TimelineEntry(BaseModel):
+    """One contact with the customer. A call that was written up is one entry, not two."""
+
+    kind: TimelineKind
+    id: UUID = Field(description="The call's or the interaction's.")
+    at: datetime
+    channel: Channel
+    direction: Direction
+    summary: str
+    agent: PopOwner | None
+    call: TimelineCall | None
+
+
+class SourceRead(BaseModel):
+    """Which feeding system knows the customer, and by which name."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    source: str
+    external_id: str
+    updated_at: datetime
+
+
+class CustomerCard(BaseModel):
+    """All that is known of a customer, on one page."""
+
+    customer: CustomerRead
+    greeting: BothLanguages
+    alerts: list[PopAlert]
+    purchases: list[PurchaseRead] = Field(description="The last ten, the latest first.")
+    contracts: list[ContractRead] = Field(description="The last five, the one that ends last first.")
+    complaints: list[PopComplaint]
+    callbacks: list[PopCallback]
+    timeline: Listing[TimelineEntry] = Field(description="The first page; go on with `/customers/{id}/timeline`.")
+    calls: list[TimelineEntry] = Field(description="The last ten calls.")
+    sources: list[SourceRead]

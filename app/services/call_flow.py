@@ -1,0 +1,310 @@
+"""What a caller hears next: the answer to every question the carrier asks during a call.
+
+The first question is answered by `ring` (services/ringing.py) and put into words here. The later ones, what became of
+the dialling, a turn of the wait loop, the message after the beep, come with a session: they lock the call's row first and
+an agent's after it.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import exists, func, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.call_states import CarrierStatus
+from app.domain.prompts import Prompt, choose_language, prompt
+from app.domain.routing import LeaveReason
+from app.models.calls import Call, Leg, RecordingKind, TraceStep
+from app.models.people import Agent
+from app.models.routing import Presence
+from app.services.agent_log import trace
+from app.services.call_facts import find_call, hear_fallback, hear_recording, join_leg_status, join_own_status, settle
+from app.services.hotline import Hotline, QueueSetup, Route, open_state
+from app.services.offering import offer
+from app.services.presence import holding, withdraw
+from app.services.ringing import Rung
+from app.telephony.port import (
+    Answer,
+    CallbackPromised,
+    CallEvent,
+    HangUp,
+    RingAgent,
+    TakeVoicemail,
+    VoicemailReason,
+    Wait,
+)
+
+KEEP_PLACE: Final = "1"
+"""The key for "call me back"."""
+
+SILENCE: Final = timedelta(seconds=60)
+"""How much longer than its wait loop a call may be silent before it is taken to be gone: prompts take time to be said."""
+
+_LEFT_BECAUSE: Final = {
+    CarrierStatus.BUSY: LeaveReason.DECLINED,
+    CarrierStatus.FAILED: LeaveReason.UNREACHABLE,
+}
+
+
+def first_answer(rung: Rung, event: CallEvent, route: Route, hotline: Hotline) -> Answer:
+    """What the caller hears at first, from what became of the ringing."""
+    can_call_back = hotline.number(event.from_raw).is_number
+    queue = route.queue
+    language = choose_language(rung.language, queue.language)
+    greeting = prompt(Prompt.GREETING, language, company=hotline.company)
+    if not rung.is_open:
+        state = open_state(queue, rung.received_at)
+        return TakeVoicemail(
+            language=language,
+            reason=VoicemailReason.CLOSED,
+            opens_at=state.opens_at,
+            closure=state.closure.name(language) if state.closure else "",
+            offer_callback=can_call_back,
+        )
+    if rung.identity is None:
+        return Wait(
+            language=language,
+            place=rung.place,
+            seconds=queue.wait_seconds,
+            greeting=greeting,
+            offer_callback=can_call_back,
+        )
+    return RingAgent(
+        identity=rung.identity,
+        ring_seconds=queue.ring_seconds,
+        language=language,
+        greeting=greeting,
+        record=queue.record_calls,
+    )
+
+
+def _queue_of(call: Call, hotline: Hotline) -> QueueSetup | None:
+    if call.queue_id is not None and call.queue_id in hotline.queues:
+        return hotline.queues[call.queue_id]
+    return hotline.default
+
+
+def _language(call: Call, queue: QueueSetup | None) -> str:
+    return choose_language(call.language, queue.language if queue else None)
+
+
+async def _hear(session: AsyncSession, call: Call, event: CallEvent, hotline: Hotline) -> None:
+    """Every question of the carrier's also says how the customer's own leg stands, and that they are still there."""
+    call.heard_at = event.received_at
+    if event.status is not None and event.status.is_terminal:
+        await join_own_status(session, call, event.status, event, hotline)
+
+
+async def after_dialling(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer | None:
+    """The carrier has stopped ringing somebody: go on to the next agent, into the queue, or end.
+
+    Returns:
+        The answer; None when the call is not known (the caller of this function lets it ring as new).
+    """
+    call = await find_call(session, event.provider, event.call_id)
+    if call is None or call.is_stub:
+        return None
+    await _hear(session, call, event, hotline)
+    queue = _queue_of(call, hotline)
+    language = _language(call, queue)
+    status = event.dial_status or CarrierStatus.NO_ANSWER
+    leg = await _dialled_leg(session, call, event)
+    if leg is not None:
+        await join_leg_status(session, call, leg, status, event, hotline)
+    if status is CarrierStatus.COMPLETED or call.answered_at is not None or call.ended_at is not None:
+        return HangUp(language)
+    presence = await holding(session, call.id)
+    if (
+        presence is not None
+        and presence.state is Presence.RESERVED
+        and (leg is None or leg.agent_id == presence.agent_id)
+    ):
+        reason = _LEFT_BECAUSE.get(status, LeaveReason.NO_ANSWER)
+        await withdraw(session, presence, reason, hotline, event.received_at)
+    return await _next(session, call, queue, event, hotline)
+
+
+async def _dialled_leg(session: AsyncSession, call: Call, event: CallEvent) -> Leg | None:
+    if event.dial_call_id is not None:
+        leg = await session.scalar(select(Leg).where(Leg.provider_call_id == event.dial_call_id))
+        if leg is not None:
+            return leg
+    leg = await session.scalar(
+        select(Leg).where(Leg.call_id == call.id, Leg.provider_call_id.is_(None)).order_by(Leg.offered_at).limit(1)
+    )
+    if leg is not None and event.dial_call_id is not None:
+        leg.provider_call_id = event.dial_call_id
+    return leg
+
+
+async def _next(
+    session: AsyncSession,
+    call: Call,
+    queue: QueueSetup | None,
+    event: CallEvent,
+    hotline: Hotline,
+    *,
+    waited: bool = False,
+) -> Answer:
+    """The next free agent, else a place in the queue, which counts from when the call came in."""
+    now = event.received_at
+    language = _language(call, queue)
+    if queue is None:
+        return TakeVoicemail(language, VoicemailReason.NOBODY)
+    presence = await holding(session, call.id)
+    identity = None
+    if presence is not None and presence.state is Presence.RESERVED:
+        identity = await session.scalar(select(Agent.identity).where(Agent.id == presence.agent_id))
+    if identity is None:
+        identity = await offer(session, call, queue, hotline, now)
+    if identity is not None:
+        return RingAgent(
+            identity=identity,
+            ring_seconds=queue.ring_seconds,
+            language=language,
+            first=False,
+            record=queue.record_calls and not await _was_rung(session, call),
+        )
+    if waited and now - call.received_at > timedelta(seconds=queue.max_wait_seconds):
+        call.left_queue_at = now
+        settle(call)
+        return TakeVoicemail(language, VoicemailReason.NOBODY, offer_callback=call.from_e164 is not None)
+    if call.queued_at is None or call.left_queue_at is not None:
+        call.queued_at = call.queued_at or call.received_at
+        call.left_queue_at = None
+        trace(session, call.id, TraceStep.WAITING, at=now)
+        settle(call)
+        await session.flush()
+    return Wait(
+        language=language,
+        place=await place_of(session, call),
+        seconds=queue.wait_seconds,
+        offer_callback=call.from_e164 is not None,
+    )
+
+
+async def _was_rung(session: AsyncSession, call: Call) -> bool:
+    """True when the recording notice has been said already: with the first agent that was rung."""
+    legs = await session.scalar(select(func.count()).select_from(Leg).where(Leg.call_id == call.id))
+    return (legs or 0) > 1
+
+
+async def place_of(session: AsyncSession, call: Call) -> int:
+    """A waiting call's place in its queue; 1 is next."""
+    before = await session.scalar(
+        select(func.count())
+        .select_from(Call)
+        .where(
+            Call.queue_id == call.queue_id,
+            Call.queued_at.is_not(None),
+            Call.left_queue_at.is_(None),
+            tuple_(Call.queued_at, Call.id) < tuple_(call.queued_at, call.id),
+        )
+    )
+    return (before or 0) + 1
+
+
+async def while_waiting(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer | None:
+    """A turn of the wait loop, or a key pressed in it or after hours.
+
+    Returns:
+        The answer; None when the call is not known (the caller of this function lets it ring as new).
+    """
+    call = await find_call(session, event.provider, event.call_id)
+    if call is None or call.is_stub:
+        return None
+    await _hear(session, call, event, hotline)
+    queue = _queue_of(call, hotline)
+    language = _language(call, queue)
+    if call.ended_at is not None:
+        return HangUp(language)
+    if event.digits == KEEP_PLACE and call.from_e164 is not None:
+        await _keep_place(session, call, event.received_at, hotline)
+        return CallbackPromised(language)
+    if queue is not None and not open_state(queue, event.received_at).is_open and call.queued_at is None:
+        return TakeVoicemail(language, VoicemailReason.ASKED)
+    return await _next(session, call, queue, event, hotline, waited=True)
+
+
+async def _keep_place(session: AsyncSession, call: Call, now: datetime, hotline: Hotline) -> None:
+    """They pressed 1: the call stays in the queue where it stands, although its caller hangs up."""
+    presence = await holding(session, call.id)
+    if presence is not None and presence.state is Presence.RESERVED:
+        await withdraw(session, presence, LeaveReason.CALLER_LEFT, hotline, now)
+    if call.kept_place_at is None:
+        call.kept_place_at = now
+        call.queued_at = call.queued_at or call.received_at
+        call.left_queue_at = None
+        trace(session, call.id, TraceStep.PLACE_KEPT, at=now)
+        settle(call)
+        await session.flush()
+
+
+async def hear_dial_result(session: AsyncSession, event: CallEvent, hotline: Hotline) -> None:
+    """Join what became of a dialling to the record, without doing anything about it any more."""
+    call = await find_call(session, event.provider, event.call_id)
+    if call is None or event.dial_status is None:
+        return
+    leg = await _dialled_leg(session, call, event)
+    if leg is not None:
+        await join_leg_status(session, call, leg, event.dial_status, event, hotline)
+
+
+async def keep_place_of(session: AsyncSession, event: CallEvent, hotline: Hotline) -> None:
+    """Keep a place that was promised while the database was away."""
+    call = await find_call(session, event.provider, event.call_id)
+    if call is not None and call.from_e164 is not None:
+        await _keep_place(session, call, event.received_at, hotline)
+
+
+async def after_the_beep(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer:
+    """The caller has left a message, or was sent here to leave one."""
+    await hear_recording(session, event, hotline, RecordingKind.VOICEMAIL)
+    call = await find_call(session, event.provider, event.call_id)
+    language = _language(call, _queue_of(call, hotline)) if call else choose_language(None)
+    return HangUp(language, thanks=event.recording_id is not None)
+
+
+async def after_an_error(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer:
+    """The carrier could not use our last answer: note why, and go on with the call where it stands."""
+    call = await hear_fallback(session, event, hotline)
+    queue = _queue_of(call, hotline)
+    language = _language(call, queue)
+    if call.ended_at is not None or call.answered_at is not None:
+        return HangUp(language)
+    if queue is None or not open_state(queue, event.received_at).is_open:
+        return TakeVoicemail(language, VoicemailReason.TROUBLE)
+    if call.is_stub:
+        return Wait(language=language, place=None, seconds=1, offer_callback=False)
+    return await _next(session, call, queue, event, hotline)
+
+
+async def anybody_waits(session: AsyncSession) -> bool:
+    """True when a caller, or a promise to one, stands in some queue."""
+    return bool(await session.scalar(select(exists().where(Call.queued_at.is_not(None), Call.left_queue_at.is_(None)))))
+
+
+async def forget_silent_callers(session: AsyncSession, hotline: Hotline, now: datetime) -> int:
+    """Take waiting callers out of the queue of whom the carrier has not asked for long; returns how many.
+
+    Their end was never told, so they would hold up everybody behind them. Should one still be there, the next turn
+    of the wait loop puts them back in their old place. Kept places stay.
+    """
+    silent = 0
+    for queue in hotline.queues.values():
+        found = await session.scalars(
+            select(Call)
+            .where(
+                Call.queue_id == queue.id,
+                Call.queued_at.is_not(None),
+                Call.left_queue_at.is_(None),
+                Call.kept_place_at.is_(None),
+                Call.heard_at < now - timedelta(seconds=queue.wait_seconds) - SILENCE,
+            )
+            .with_for_update(key_share=True, skip_locked=True)
+        )
+        for call in found:
+            call.left_queue_at = now
+            trace(session, call.id, TraceStep.RELEASED, at=now, reason="not_heard_of")
+            silent += 1
+    return silent

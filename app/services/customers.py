@@ -1,0 +1,187 @@
+"""A customer's own record: find, create, change."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.card import Json, address_as
+from app.errors import Conflict, Invalid, NotFound
+from app.models.customers import Customer, CustomerKind, CustomerPhone
+from app.models.people import Agent
+from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
+from app.schemas.screen_pop import BothLanguages, PopOwner
+from app.services.access import Scope, Signed
+from app.services.customer_phones import phone_read, phones_of, read_phones
+from app.services.hotline import Hotline
+from app.services.names import LatinForms, latin
+
+MAY_ASSIGN: Final = Scope.AGENTS_WRITE
+"""Whoever may change people may also say whose book a customer is in."""
+
+_LONGEST_CODE: Final = 16
+
+
+class NoSuchCustomer(NotFound):
+    """There is no customer of that id or code."""
+
+    code = "no_such_customer"
+    title = "No such customer"
+
+
+class VersionConflict(Conflict):
+    """Somebody else changed the record after it was read; `version` is what it has now."""
+
+    code = "version_conflict"
+
+
+class UnknownOwner(Invalid):
+    """Who is named as owner is no active agent."""
+
+    code = "unknown_owner"
+
+
+async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) -> Customer:
+    """A customer by id or code (in either case).
+
+    Args:
+        lock: hold the row until the transaction ends, so that changes to it and its phones come one after the other.
+
+    Raises:
+        NoSuchCustomer: there is none.
+    """
+    customer_id, code = _id_or_code(ref)
+    wanted = select(Customer).where(Customer.id == customer_id if customer_id else Customer.code == code)
+    if lock:
+        # Weaker than FOR UPDATE: a call of this customer's that rings meanwhile must not wait for us.
+        wanted = wanted.with_for_update(key_share=True)
+    customer = None if customer_id is None and code is None else await session.scalar(wanted)
+    if customer is None:
+        raise NoSuchCustomer("There is no such customer.")
+    return customer
+
+
+async def read_customer(session: AsyncSession, customer: Customer, hotline: Hotline) -> CustomerRead:
+    """The record as it is shown, with phones and owner."""
+    phones = await phones_of(session, customer.id)
+    owner = await session.get(Agent, customer.owner_id) if customer.owner_id else None
+    return customer_read(customer, phones, owner, hotline)
+
+
+def customer_read(
+    customer: Customer, phones: Sequence[CustomerPhone], owner: Agent | None, hotline: Hotline
+) -> CustomerRead:
+    """The record as it is shown, from what was read."""
+    return CustomerRead(
+        **{name: getattr(customer, name) for name in _SHOWN_AS_STORED},
+        address_as=BothLanguages(**address_as(name_parts(customer))),
+        phones=[phone_read(phone, hotline) for phone in phones],
+        owner=PopOwner(id=owner.id, name=owner.name) if owner else None,
+    )
+
+
+_SHOWN_AS_STORED: Final = CustomerRead.model_fields.keys() - {"address_as", "phones", "owner"}
+
+
+def name_parts(customer: Customer) -> Json:
+    """What `domain.card` needs to address a customer."""
+    return {
+        "kind": customer.kind,
+        "name": customer.name,
+        "surname": customer.surname,
+        "title": customer.title,
+        "gender": customer.gender,
+        "latin_name": customer.latin_name,
+        "latin_surname": customer.latin_surname,
+    }
+
+
+async def create_customer(session: AsyncSession, given: CustomerCreate, hotline: Hotline, by: Signed) -> CustomerRead:
+    """Add a customer with their phones.
+
+    Raises:
+        BadNumber, OwnNumber: a phone is none that a customer can have.
+        UnknownOwner: of `owner_id`.
+        ScopeMissing: an owner is named by somebody who may not.
+    """
+    if given.owner_id is not None:
+        await _check_owner(session, given.owner_id, by)
+    values = given.model_dump(exclude={"phones", "surname", "latin_name", "latin_surname"})
+    worked_out = _names(given.kind, given.name)._asdict()
+    for name, part in worked_out.items():
+        chosen = getattr(given, name)
+        values[name] = part if chosen is None else chosen
+    customer = Customer(**values)
+    session.add(customer)
+    phones = read_phones(given.phones, hotline)
+    await session.flush()
+    for phone in phones:
+        phone.customer_id = customer.id
+    session.add_all(phones)
+    await session.flush()
+    return await read_customer(session, await _fresh(session, customer), hotline)
+
+
+async def change_customer(
+    session: AsyncSession,
+    ref: str,
+    given: CustomerUpdate,
+    hotline: Hotline,
+    by: Signed,
+    versions: Sequence[int] | None = None,
+) -> CustomerRead:
+    """Change what is given and nothing else.
+
+    Args:
+        versions: the caller's change holds only if the record has one of these; None does not ask.
+
+    Raises:
+        NoSuchCustomer: there is no such customer.
+        VersionConflict: it has another version.
+        UnknownOwner: of `owner_id`.
+        ScopeMissing: the owner is changed by somebody who may not.
+    """
+    customer = await find_customer(session, ref, lock=True)
+    if versions is not None and customer.version not in versions:
+        raise VersionConflict("Somebody else changed this customer. Read it again.", version=customer.version)
+    values: dict[str, Any] = given.model_dump(exclude_unset=True)
+    if "owner_id" in values and values["owner_id"] != customer.owner_id:
+        await _check_owner(session, values["owner_id"], by)
+    renamed = values.get("name", customer.name) != customer.name or values.get("kind", customer.kind) != customer.kind
+    if renamed:
+        forms = _names(values.get("kind", customer.kind), values.get("name", customer.name))
+        values = {**forms._asdict(), **values}
+    for name, value in values.items():
+        if getattr(customer, name) != value:
+            setattr(customer, name, value)
+    await session.flush()
+    return await read_customer(session, await _fresh(session, customer), hotline)
+
+
+def _id_or_code(ref: str) -> tuple[UUID | None, str | None]:
+    try:
+        return UUID(ref), None
+    except ValueError:
+        is_code = len(ref) <= _LONGEST_CODE and ref.isascii() and ref.isalnum()
+        return None, ref.upper() if is_code else None
+
+
+def _names(kind: CustomerKind, name: str) -> LatinForms:
+    return latin(name) if kind is CustomerKind.PERSON else LatinForms("", "", "")
+
+
+async def _check_owner(session: AsyncSession, owner_id: UUID | None, by: Signed) -> None:
+    by.require(MAY_ASSIGN)
+    if owner_id is None:
+        return
+    owner = await session.get(Agent, owner_id)
+    if owner is None or not owner.active:
+        raise UnknownOwner("The owner is not one of the active agents.")
+
+
+async def _fresh(session: AsyncSession, customer: Customer) -> Customer:
+    """The row with what the database itself has set: code, version, times."""
+    await session.refresh(customer)
+    return customer

@@ -1,0 +1,278 @@
+"""The agents' streams: every event of an agent to every open tab of theirs, in order, none lost and none twice.
+
+The push log in the database is the truth; a stream is a cursor into it. Whoever commits an event wakes this process's
+streams at once and, by NOTIFY after the commit, every other process. NOTIFY only wakes and carries ids: a stream that
+is woken reads what lies between its cursor and the log's end. Should the listening connection die, it is noticed,
+replaced, and every stream looks; and every few seconds each looks anyway.
+"""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+from sqlalchemy import select
+
+from app.db import AfterCommit, Database, is_outage
+from app.domain.card import Json, finish_pop, iso
+from app.models.calls import AgentEvent, AgentEventType
+from app.models.routing import AgentPresence
+from app.observability import metrics
+from app.services.agent_log import events_after, last_numbers
+from app.services.ringing import Pushed
+
+CHANNEL: Final = "callcard"
+HEARTBEAT_SECONDS: Final = 2.0
+"""How often the listening connection is asked whether it lives."""
+LOOK_SECONDS: Final = 5.0
+"""How often streams look at the log although nobody woke them."""
+_NOTIFY_BYTES: Final = 7_500
+"""PostgreSQL takes less than 8,000 bytes in one NOTIFY."""
+_READ_AT_ONCE: Final = 100
+
+log = structlog.get_logger(__name__)
+
+
+def message_of(event: AgentEvent, zone: ZoneInfo) -> str:
+    """One stream message as JSON text; the words of an offered card are added here."""
+    data = event.data
+    if event.type == AgentEventType.CALL_OFFERED:
+        data = {"call_id": str(event.call_id), "screen_pop": finish_pop(data, event.at, zone)}
+    return _message(event.no, event.type, iso(event.at), data)
+
+
+def _message(no: int, event_type: str, at: str, data: Json) -> str:
+    return json.dumps({"id": str(no), "type": event_type, "at": at, "data": data}, ensure_ascii=False)
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One tab's cursor: events up to `cursor` have been sent, the log reaches at least to `end`."""
+
+    agent_id: UUID
+    cursor: int
+    end: int
+    woken: asyncio.Event = field(default_factory=asyncio.Event)
+    at_hand: dict[int, str] = field(default_factory=dict)
+
+    def wake(self, end: int) -> None:
+        """Tell the stream that the log reaches to `end`."""
+        if end > self.end:
+            self.end = end
+            self.woken.set()
+
+
+class Hub:
+    """This process's streams.
+
+    Args:
+        database: where the log is.
+        zone: the hotline's zone, for the words on a card.
+    """
+
+    def __init__(self, database: Database, zone: ZoneInfo) -> None:
+        self._database = database
+        self._zone = zone
+        self._streams: dict[UUID, set[Stream]] = {}
+        self._to_notify: dict[UUID, int] = {}
+        self._notify = asyncio.Event()
+        self._listening = asyncio.Event()
+        database.on_commit(self._committed)
+
+    # Waking
+
+    def _committed(self, notes: AfterCommit) -> None:
+        for agent_id, no in notes.agents.items():
+            self._wake(agent_id, no)
+            self._to_notify[agent_id] = max(no, self._to_notify.get(agent_id, 0))
+        if notes.agents:
+            self._notify.set()
+
+    def push(self, pushed: Pushed) -> None:
+        """Send a card that was just committed; the text at hand saves reading it back."""
+        streams = self._streams.get(pushed.agent_id)
+        if streams:
+            card = finish_pop(json.loads(pushed.document), pushed.at, self._zone)
+            text = _message(
+                pushed.no,
+                AgentEventType.CALL_OFFERED,
+                iso(pushed.at),
+                {"call_id": str(pushed.call_id), "screen_pop": card},
+            )
+            for stream in streams:
+                stream.at_hand[pushed.no] = text
+        self._committed(AfterCommit(agents={pushed.agent_id: pushed.no}))
+
+    def _wake(self, agent_id: UUID, no: int) -> None:
+        for stream in self._streams.get(agent_id, ()):
+            stream.wake(no)
+
+    # Streams
+
+    def connected_agents(self) -> set[UUID]:
+        """Agents with a stream in this process."""
+        return set(self._streams)
+
+    @contextlib.asynccontextmanager
+    async def stream(self, agent_id: UUID, after: int | None) -> AsyncIterator[Stream]:
+        """A stream of an agent's events numbered above `after`.
+
+        Without `after` it begins with the card of the call the agent has at the moment, if any, so that a tab opened
+        while the phone rings shows it.
+        """
+        stream = Stream(agent_id, cursor=0, end=0)
+        # Registered before the log is read: what is written in between wakes it.
+        self._streams.setdefault(agent_id, set()).add(stream)
+        metrics.websocket_connections.inc()
+        try:
+            async with self._database.session_scope() as session:
+                end = (await last_numbers(session, [agent_id])).get(agent_id, 0)
+                if after is None:
+                    card = await session.scalar(
+                        select(AgentEvent.no)
+                        .join(AgentPresence, AgentPresence.call_id == AgentEvent.call_id)
+                        .where(
+                            AgentPresence.agent_id == agent_id,
+                            AgentEvent.agent_id == agent_id,
+                            AgentEvent.type.in_([AgentEventType.CALL_OFFERED, AgentEventType.CALLBACK_DUE]),
+                        )
+                        .order_by(AgentEvent.no.desc())
+                        .limit(1)
+                    )
+                    after = end if card is None else card - 1
+            stream.cursor = min(after, end)
+            stream.wake(end)
+            yield stream
+        finally:
+            metrics.websocket_connections.dec()
+            streams = self._streams[agent_id]
+            streams.discard(stream)
+            if not streams:
+                del self._streams[agent_id]
+
+    async def messages(self, stream: Stream) -> AsyncIterator[str]:
+        """The stream's messages, as JSON texts, for as long as it is asked. Waits through outages of the database."""
+        while True:
+            await stream.woken.wait()
+            stream.woken.clear()
+            while stream.cursor < stream.end:
+                text = stream.at_hand.pop(stream.cursor + 1, None)
+                if text is not None:
+                    stream.cursor += 1
+                    metrics.events_pushed.inc()
+                    yield text
+                    continue
+                try:
+                    async with self._database.session_scope() as session:
+                        events = await events_after(session, stream.agent_id, stream.cursor, _READ_AT_ONCE)
+                except Exception as error:
+                    if not is_outage(error):
+                        raise
+                    log.warning("stream_waits_for_database", agent_id=str(stream.agent_id))
+                    await asyncio.sleep(1)
+                    continue
+                if not events:
+                    # The log is shorter than we were told: old events were deleted.
+                    stream.cursor = stream.end
+                for event in events:
+                    stream.cursor = event.no
+                    stream.at_hand.pop(event.no, None)
+                    metrics.events_pushed.inc()
+                    yield message_of(event, self._zone)
+            stream.at_hand.clear()
+
+    # Between processes
+
+    async def run(self) -> None:
+        """Listen, notify and look, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._listen())
+            tasks.create_task(self._tell_others())
+            tasks.create_task(self._look())
+
+    async def wait_until_listening(self) -> None:
+        """Return once the listening connection stands."""
+        await self._listening.wait()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                await self._listen_once()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                log.warning("listener_lost", error=type(error).__name__)
+            self._listening.clear()
+            await asyncio.sleep(0.2)
+
+    async def _listen_once(self) -> None:
+        connection = await self._database.connect()
+        lost = asyncio.Event()
+        connection.add_termination_listener(lambda _connection: lost.set())
+        try:
+            await connection.add_listener(CHANNEL, self._heard)
+            self._listening.set()
+            # Whatever was said while nobody listened is in the log.
+            await self._look_once()
+            while not lost.is_set():
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+                if not lost.is_set():
+                    await asyncio.wait_for(connection.execute("SELECT 1"), HEARTBEAT_SECONDS)
+            log.warning("listener_lost", error="closed")
+        finally:
+            connection.terminate()
+
+    def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
+        for item in str(payload).split(","):
+            agent_id, _, no = item.partition(":")
+            with contextlib.suppress(ValueError):
+                self._wake(UUID(hex=agent_id), int(no))
+
+    async def _tell_others(self) -> None:
+        while True:
+            await self._notify.wait()
+            self._notify.clear()
+            batch, self._to_notify = self._to_notify, {}
+            try:
+                lane = await self._database.lane()
+                for payload in _payloads(batch):
+                    await lane.execute("SELECT pg_notify($1, $2)", CHANNEL, payload, timeout=3)
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+                # The others look for themselves every few seconds.
+                log.warning("notify_failed", error=type(error).__name__)
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self._look_once()
+            except Exception as error:
+                if not is_outage(error):
+                    raise
+
+    async def _look_once(self) -> None:
+        if not self._streams:
+            return
+        async with self._database.session_scope() as session:
+            ends = await last_numbers(session, self._streams)
+        for agent_id, end in ends.items():
+            self._wake(agent_id, end)
+
+
+def _payloads(batch: dict[UUID, int]) -> list[str]:
+    payloads: list[str] = []
+    for agent_id, no in batch.items():
+        item = f"{agent_id.hex}:{no}"
+        if payloads and len(payloads[-1]) + len(item) < _NOTIFY_BYTES:
+            payloads[-1] += f",{item}"
+        else:
+            payloads.append(item)
+    return payloads

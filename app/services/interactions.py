@@ -1,0 +1,197 @@
+"""Contacts with a customer: those that were written down, and the timeline that merges them with the calls."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Select, exists, func, literal, null, select, tuple_, union_all
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models.calls import Call
+from app.models.customers import Channel, Customer, Interaction
+from app.models.people import Agent
+from app.schemas.customers import TimelineCall, TimelineEntry, TimelineKind
+from app.schemas.interactions import InteractionCreate, InteractionRead
+from app.schemas.listing import Listing
+from app.schemas.screen_pop import PopOwner
+from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.purchases import InTheFuture
+
+_CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
+
+_Rows = Select[*tuple[Any, ...]]
+
+
+async def list_interactions(session: AsyncSession, customer_id: UUID, page: Page) -> Listing[InteractionRead]:
+    """A customer's written contacts, the latest first.
+
+    Raises:
+        BadCursor: the page's cursor is none of this list.
+    """
+    wanted = (
+        select(Interaction, Agent.name)
+        .outerjoin(Agent, Agent.id == Interaction.agent_id)
+        .where(Interaction.customer_id == customer_id)
+    )
+    if page.cursor:
+        at, before = decode_cursor(page.cursor, aware_time, UUID)
+        wanted = wanted.where(tuple_(Interaction.at, Interaction.id) < tuple_(literal(at), literal(before)))
+    ordered = wanted.order_by(Interaction.at.desc(), Interaction.id.desc()).limit(page.limit + 1)
+    rows = (await session.execute(ordered)).all()
+    shown = rows[: page.limit]
+    last = shown[-1][0] if len(rows) > page.limit else None
+    return Listing(
+        items=[_interaction_read(interaction, name) for interaction, name in shown],
+        next=encode_cursor(last.at, last.id) if last else None,
+    )
+
+
+async def add_interaction(
+    session: AsyncSession, customer: Customer, given: InteractionCreate, agent: PopOwner
+) -> InteractionRead:
+    """Write down a contact that `agent` had or knows of.
+
+    Raises:
+        InTheFuture: it is said to be later than now, by more than clocks differ.
+    """
+    now = datetime.now(UTC)
+    if given.at is not None and given.at > now + _CLOCKS_DIFFER_BY:
+        raise InTheFuture("A contact cannot have been at a time to come; a promised call is a callback.")
+    interaction = Interaction(
+        customer_id=customer.id,
+        channel=given.channel,
+        direction=given.direction,
+        at=given.at or now,
+        agent_id=agent.id,
+        summary=given.summary,
+        source=given.source,
+    )
+    session.add(interaction)
+    await session.flush()
+    await session.refresh(interaction)
+    return _interaction_read(interaction, agent.name)
+
+
+def _interaction_read(interaction: Interaction, agent: str | None) -> InteractionRead:
+    return InteractionRead(
+        **{name: getattr(interaction, name) for name in InteractionRead.model_fields if name != "agent"},
+        agent=_agent(interaction.agent_id, agent),
+    )
+
+
+async def read_timeline(session: AsyncSession, customer_id: UUID, page: Page) -> Listing[TimelineEntry]:
+    """Calls and other contacts of a customer in one list, the latest first.
+
+    A call that was written up has an interaction of its own; the two are one entry, the call's, with the
+    interaction's summary.
+
+    Raises:
+        BadCursor: the page's cursor is none of this list.
+    """
+    after = decode_cursor(page.cursor, aware_time, UUID) if page.cursor else None
+    # Each half is read from its own index only as far as the page can reach.
+    halves = [_latest(part, after, page.limit + 1).subquery() for part in (_calls(customer_id), _others(customer_id))]
+    merged = union_all(*(select(half) for half in halves)).subquery()
+    wanted = (
+        select(merged, Agent.name.label("agent_name"))
+        .outerjoin(Agent, Agent.id == merged.c.agent_id)
+        .order_by(merged.c.at.desc(), merged.c.id.desc())
+        .limit(page.limit + 1)
+    )
+    rows = (await session.execute(wanted)).all()
+    return _timeline_page(rows, page.limit)
+
+
+async def last_calls(session: AsyncSession, customer_id: UUID, limit: int) -> list[TimelineEntry]:
+    """A customer's last calls, the latest first."""
+    calls = _latest(_calls(customer_id), None, limit).subquery()
+    wanted = (
+        select(calls, Agent.name.label("agent_name"))
+        .outerjoin(Agent, Agent.id == calls.c.agent_id)
+        .order_by(calls.c.at.desc(), calls.c.id.desc())
+    )
+    return _timeline_page((await session.execute(wanted)).all(), limit).items
+
+
+async def count_calls_since(session: AsyncSession, customer_id: UUID, since: datetime) -> int:
+    """How many calls there were with a customer after `since`."""
+    counted = select(func.count()).where(Call.customer_id == customer_id, Call.received_at > since)
+    return await session.scalar(counted) or 0
+
+
+def _calls(customer_id: UUID) -> _Rows:
+    summary = select(Interaction.summary).where(Interaction.call_id == Call.id).scalar_subquery()
+    return select(
+        literal(TimelineKind.CALL.value).label("kind"),
+        Call.id.label("id"),
+        Call.received_at.label("at"),
+        literal(Channel.CALL.value).label("channel"),
+        Call.direction.label("direction"),
+        func.coalesce(summary, Call.notes).label("summary"),
+        func.coalesce(Call.answered_by_id, Call.wrapped_up_by_id).label("agent_id"),
+        Call.state.label("state"),
+        Call.disposition.label("disposition"),
+        Call.stage.label("stage"),
+        Call.answered_at.label("answered_at"),
+        Call.ended_at.label("ended_at"),
+    ).where(Call.customer_id == customer_id)
+
+
+def _others(customer_id: UUID) -> _Rows:
+    shown_as_call = exists().where(Call.id == Interaction.call_id, Call.customer_id == Interaction.customer_id)
+    return select(
+        literal(TimelineKind.INTERACTION.value).label("kind"),
+        Interaction.id.label("id"),
+        Interaction.at.label("at"),
+        Interaction.channel.label("channel"),
+        Interaction.direction.label("direction"),
+        Interaction.summary.label("summary"),
+        Interaction.agent_id.label("agent_id"),
+        null().label("state"),
+        null().label("disposition"),
+        null().label("stage"),
+        null().label("answered_at"),
+        null().label("ended_at"),
+    ).where(Interaction.customer_id == customer_id, ~shown_as_call)
+
+
+def _latest(part: _Rows, after: tuple[datetime, UUID] | None, limit: int) -> _Rows:
+    at, row_id = part.selected_columns["at"].element, part.selected_columns["id"].element
+    if after is not None:
+        part = part.where(tuple_(at, row_id) < tuple_(literal(after[0]), literal(after[1])))
+    return part.order_by(at.desc(), row_id.desc()).limit(limit)
+
+
+def _timeline_page(rows: Sequence[Any], limit: int) -> Listing[TimelineEntry]:
+    shown = rows[:limit]
+    return Listing(
+        items=[_entry(row) for row in shown],
+        next=encode_cursor(shown[-1].at, shown[-1].id) if len(rows) > limit else None,
+    )
+
+
+def _entry(row: Any) -> TimelineEntry:
+    is_call = row.kind == TimelineKind.CALL
+    return TimelineEntry(
+        kind=row.kind,
+        id=row.id,
+        at=row.at,
+        channel=row.channel,
+        direction=row.direction,
+        summary=row.summary,
+        agent=_agent(row.agent_id, row.agent_name),
+        call=TimelineCall(
+            state=row.state,
+            disposition=row.disposition,
+            stage=row.stage,
+            answered_at=row.answered_at,
+            ended_at=row.ended_at,
+        )
+        if is_call
+        else None,
+    )
+
+
+def _agent(agent_id: UUID | None, name: str | None) -> PopOwner | None:
+    return PopOwner(id=agent_id, name=name) if agent_id and name is not None else None

@@ -1,0 +1,157 @@
+"""Offering a call again: to the next agent, from the wait loop, or because somebody became free."""
+
+import json
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, select, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import after_commit
+from app.domain.card import iso
+from app.models.base import new_id
+from app.models.calls import AgentEventType, Call, Leg, TraceStep
+from app.models.routing import AgentPresence, Presence, QueueMember
+from app.services.agent_log import tell, trace
+from app.services.hotline import Hotline, QueueSetup
+from app.services.reserving import CHOOSE, RESERVE
+from app.services.screen_pop import MATCH, look_up, match_args, pop_sql, queue_part, verify
+from app.telephony.port import RedirectCall
+
+_CALL_PART: Final = """json_build_object(
+            'id', ringing.id, 'direction', ringing.direction, 'received_at', ringing.received_at,
+            'dialled', ringing.to_raw, 'caller_name', ringing.caller_name,
+            'queue', CAST(:queue AS json), 'reserved_because', chosen.because)"""
+
+_OFFER: Final = text(f"""
+WITH {MATCH},
+caller AS MATERIALIZED (
+    SELECT matched.customer_id, CAST(:queue_id AS uuid) AS queue_id FROM matched WHERE NOT EXISTS (SELECT FROM loose)
+),
+{CHOOSE},
+ringing AS MATERIALIZED (
+    SELECT id, direction, received_at, to_raw, caller_name, ended_at IS NULL AS live FROM calls
+    WHERE id = CAST(:call_id AS uuid)
+),
+{pop_sql(_CALL_PART, also_from=" CROSS JOIN ringing CROSS JOIN chosen")},
+{RESERVE}
+SELECT reserved.agent_id, reserved.no, reserved.identity, chosen.because, CAST((SELECT json_agg(loose) FROM loose) AS text) AS loose
+FROM matched LEFT JOIN reserved ON true LEFT JOIN chosen ON true
+""")
+
+
+async def offer(session: AsyncSession, call: Call, queue: QueueSetup, hotline: Hotline, now: datetime) -> str | None:
+    """Reserve the next agent for a live call and push them the card.
+
+    Args:
+        call: locked by the caller of this function (`FOR NO KEY UPDATE`); not over.
+        queue: the one it stands in.
+        hotline: for numbers and zone.
+        now: the moment of it.
+
+    Returns:
+        The identity of the reserved agent's client, or None when nobody may have it now.
+    """
+    args: dict[str, Any] = {
+        **await _who(call, hotline),
+        "caller": json.dumps(call.caller),
+        "call_id": call.id,
+        "queue_id": queue.id,
+        "queue": json.dumps(queue_part(queue)),
+        "may_reserve": True,
+        "tried": await _declined_by(session, call),
+        "place_at": call.queued_at or call.received_at,
+        "now": now,
+        "ring_seconds": queue.ring_seconds,
+        "leg_id": new_id(),
+    }
+    row: Row[Any] = (await session.execute(_OFFER, args)).one()
+    if row.loose is not None:
+        args.update(verify(hotline.number(call.from_raw), json.loads(row.loose)))
+        row = (await session.execute(_OFFER, args)).one()
+    if row.agent_id is None:
+        return None
+    if call.queued_at is not None:
+        call.left_queue_at = now
+    call.accepted_by_id, call.accepted_tab = None, ""
+    trace(session, call.id, TraceStep.RESERVED, at=now, agent_id=row.agent_id, because=row.because)
+    after_commit(session).agents[row.agent_id] = row.no
+    identity: str = row.identity
+    return identity
+
+
+async def _who(call: Call, hotline: Hotline) -> dict[str, Any]:
+    """The parameters of `MATCH` for a call of which the customer may be known already, by number or by hand."""
+    if call.customer_id is None:
+        return match_args(hotline.number(call.from_raw), hotline)
+    return {
+        "lookup": None,
+        "bucket": None,
+        "withheld": False,
+        "verified": [call.customer_id],
+        "reason": call.match_reason,
+    }
+
+
+async def _declined_by(session: AsyncSession, call: Call) -> list[Any]:
+    found = await session.scalars(
+        select(Leg.agent_id).where(Leg.call_id == call.id, Leg.agent_id.is_not(None), Leg.declined_at.is_not(None))
+    )
+    return list(found)
+
+
+async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Hotline, now: datetime) -> None:
+    """Give an agent who has just become available the call that has waited longest in their queues, if any waits.
+
+    Args:
+        presence: theirs, locked and already `available` in this transaction.
+
+    A live caller is fetched out of the wait loop as soon as this is committed. A kept place ("press 1 and we call you
+    back") is handed to the agent to call: they get its card, and are busy with it until they wrap it up.
+    """
+    if presence.state is not Presence.AVAILABLE:
+        return
+    await session.flush()
+    call = await session.scalar(
+        select(Call)
+        .where(
+            Call.queue_id.in_(select(QueueMember.queue_id).where(QueueMember.agent_id == presence.agent_id)),
+            Call.queued_at.is_not(None),
+            Call.left_queue_at.is_(None),
+        )
+        .order_by(Call.queued_at, Call.id)
+        .limit(1)
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if call is None or call.queue_id is None:
+        return
+    queue = hotline.queues.get(call.queue_id)
+    if queue is None:
+        return
+    if call.kept_place_at is not None:
+        await _hand_over(session, call, presence, hotline, now)
+    elif await offer(session, call, queue, hotline, now) is not None:
+        after_commit(session).acts.append(RedirectCall(call.provider_call_id))
+    await session.refresh(presence)
+
+
+async def _hand_over(
+    session: AsyncSession, call: Call, presence: AgentPresence, hotline: Hotline, now: datetime
+) -> None:
+    call.left_queue_at = now
+    presence.state = Presence.WRAP_UP
+    presence.reason = "callback"
+    presence.since = now
+    presence.available_since = None
+    presence.call_id = call.id
+    await session.flush()
+    pop = await look_up(session, hotline.number(call.from_raw), hotline, now)
+    await tell(
+        session,
+        presence.agent_id,
+        AgentEventType.CALLBACK_DUE,
+        {"call_id": str(call.id), "promised_at": iso(call.kept_place_at or now), "screen_pop": pop},
+        at=now,
+        call_id=call.id,
+    )
+    trace(session, call.id, TraceStep.RESERVED, at=now, agent_id=presence.agent_id, because="kept_place")

@@ -1,0 +1,72 @@
+"""Pages of a list: keyset cursors, which stay right while rows are added, unlike offsets."""
+
+import base64
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from app.errors import BadRequest
+
+DEFAULT_LIMIT: Final = 50
+LARGEST_LIMIT: Final = 200
+LONGEST_CURSOR: Final = 1024
+
+
+class BadCursor(BadRequest):
+    """The cursor is none that a page of this list ended with."""
+
+    code = "bad_cursor"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """At most `limit` items, after the place that `cursor` names; from the start without one."""
+
+    limit: int = DEFAULT_LIMIT
+    cursor: str | None = None
+
+
+def encode_cursor(*key: datetime | UUID | int | str) -> str:
+    """The sort key of a page's last item, as an opaque word that is safe in a URL."""
+    words = [part.isoformat() if isinstance(part, datetime) else str(part) for part in key]
+    return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, *readers: Callable[[str], Any]) -> tuple[Any, ...]:
+    """The sort key behind a cursor.
+
+    Args:
+        cursor: as `encode_cursor` gave it, but it comes from outside and may be anything.
+        readers: for each part of the key what reads it: `aware_time`, `UUID`, `int`, `plain_text`.
+
+    Raises:
+        BadCursor: it was not made by `encode_cursor` from such a key.
+    """
+    try:
+        if len(cursor) > LONGEST_CURSOR:
+            raise ValueError("too long")
+        words = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise ValueError("no list of words")
+        return tuple(read(word) for read, word in zip(readers, words, strict=True))
+    except (ValueError, RecursionError):
+        raise BadCursor("The cursor is not one of this list. Begin again without it.") from None
+
+
+def aware_time(word: str) -> datetime:
+    """A time with its offset. Raises ValueError for anything else."""
+    time = datetime.fromisoformat(word)
+    if time.tzinfo is None:
+        raise ValueError("no offset")
+    return time
+
+
+def plain_text(word: str) -> str:
+    """Text that PostgreSQL can hold: no NUL and nothing that is not Unicode. Raises ValueError for the rest."""
+    if "\x00" in word:
+        raise ValueError("NUL")
+    word.encode()
+    return word

@@ -1,0 +1,243 @@
+"""Reception: every verified carrier request comes through here and is answered in time, whatever else is broken.
+
+Within its budget a request is decided on the database. When the database is away or too slow, the caller is kept all
+the same (another turn of the wait loop, the fallback number, voicemail), what the request said goes to the spool,
+and `replay` brings it into the database later.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from app.db import Database, is_outage
+from app.domain.call_states import CarrierStatus
+from app.domain.prompts import choose_language
+from app.errors import Unavailable
+from app.models.calls import RecordingKind, TraceStep
+from app.observability import metrics
+from app.services import call_flow
+from app.services.agent_log import trace
+from app.services.call_facts import find_call, hear_fallback, hear_recording, hear_status
+from app.services.hotline import Hotline
+from app.services.hotline_keeper import HotlineKeeper
+from app.services.hub import Hub
+from app.services.ringing import ring
+from app.services.spool import Spool, Spooled
+from app.telephony.port import (
+    Answer,
+    CallbackPromised,
+    CallEvent,
+    EventKind,
+    ForwardCall,
+    HangUp,
+    TakeVoicemail,
+    VoicemailReason,
+    Wait,
+)
+
+BUDGET_SECONDS: Final = 1.5
+"""For everything but the first ringing, whose budget is a setting: the carrier is to have an answer within 2 s."""
+
+REPLAY_SECONDS: Final = 1.0
+"""How often the spool is looked at."""
+
+_ANSWERLESS: Final = frozenset({EventKind.STATUS, EventKind.RECORDING})
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """What answering needs.
+
+    Args:
+        database: where calls are kept.
+        hotline: the set-up, which is at hand even when the database is not.
+        hub: pushes cards.
+        spool: keeps requests while the database is away.
+        voice_budget: seconds for the first answer.
+        read: turns a spooled request back into an event; the carrier's adapter knows how.
+    """
+
+    database: Database
+    hotline: HotlineKeeper
+    hub: Hub
+    spool: Spool
+    voice_budget: float
+    read: Callable[[Spooled], CallEvent]
+
+    async def answer(self, event: CallEvent, raw: Spooled) -> Answer | None:
+        """The answer to a request; None where the carrier only tells and does not ask.
+
+        Args:
+            event: what was said.
+            raw: the same as it came, for the spool.
+
+        Raises:
+            Unavailable: neither the database nor the disk took a message that needs no answer; the carrier may try again.
+        """
+        budget = self.voice_budget if event.kind is EventKind.VOICE else BUDGET_SECONDS
+        # Waited for, not cancelled and waited for: a statement on a hung database may take its time to be cancelled.
+        work = asyncio.create_task(self._decide(event))
+        try:
+            if not (await asyncio.wait({work}, timeout=budget))[0]:
+                work.cancel()
+                raise TimeoutError
+            return work.result()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.error("database_away", route=event.kind, error=type(error).__name__, provider_call_id=event.call_id)
+            is_slow = isinstance(error, TimeoutError)
+        return await self._keep_caller(event, raw, is_slow=is_slow)
+
+    async def _decide(self, event: CallEvent) -> Answer | None:
+        hotline = self.hotline.now
+        if event.kind is EventKind.VOICE:
+            return await self._ring(event, hotline)
+        async with self.database.session_scope() as session:
+            match event.kind:
+                case EventKind.STATUS:
+                    state = await hear_status(session, event, hotline)
+                    if state is not None:
+                        metrics.calls.labels(state=state).inc()
+                    return None
+                case EventKind.RECORDING:
+                    await hear_recording(session, event, hotline, _recording_kind(event))
+                    return None
+                case EventKind.VOICEMAIL:
+                    return await call_flow.after_the_beep(session, event, hotline)
+                case EventKind.FALLBACK:
+                    return await call_flow.after_an_error(session, event, hotline)
+                case EventKind.DIAL_RESULT:
+                    answer = await call_flow.after_dialling(session, event, hotline)
+                case _:
+                    answer = await call_flow.while_waiting(session, event, hotline)
+        if answer is None:
+            # Nobody has heard of this call: its first request came while the database was away.
+            return await self._ring(event, hotline)
+        return answer
+
+    async def _ring(self, event: CallEvent, hotline: Hotline) -> Answer:
+        route = hotline.route(event.to_raw)
+        if route is None:
+            log.error("no_queue", dialled=event.to_raw)
+            return self._elsewhere(event, hotline)
+        rung = await ring(await self.database.lane(), event, hotline, route)
+        if rung.outcome is not None:
+            metrics.matches.labels(outcome=rung.outcome).inc()
+        if rung.pushed is not None:
+            self.hub.push(rung.pushed)
+        return call_flow.first_answer(rung, event, route, hotline)
+
+    async def _keep_caller(self, event: CallEvent, raw: Spooled, *, is_slow: bool) -> Answer | None:
+        hotline = self.hotline.now
+        asks_for_callback = event.kind is EventKind.WAIT and event.digits == call_flow.KEEP_PLACE
+        is_kept = True
+        if event.kind is not EventKind.WAIT or asks_for_callback:
+            is_kept = await asyncio.to_thread(self.spool.put, raw)
+        if event.kind in _ANSWERLESS:
+            if not is_kept:
+                raise Unavailable("Neither the database nor the disk took this; please send it again.")
+            return None
+        language = self._language(event, hotline)
+        if event.kind is EventKind.VOICEMAIL:
+            return HangUp(language, thanks=True)
+        if event.kind is EventKind.DIAL_RESULT and event.dial_status is CarrierStatus.COMPLETED:
+            return HangUp(language)
+        if asks_for_callback and is_kept and hotline.number(event.from_raw).is_number:
+            return CallbackPromised(language)
+        if event.kind is EventKind.VOICE and is_slow:
+            # Slow is not gone: in a moment the wait loop asks again, and by then the card may be there.
+            return Wait(language, place=None, seconds=1, offer_callback=False)
+        return self._elsewhere(event, hotline)
+
+    def _language(self, event: CallEvent, hotline: Hotline) -> str:
+        route = hotline.route(event.to_raw)
+        return choose_language(
+            route.language if route else None,
+            hotline.number(event.from_raw).region,
+            route.queue.language if route else None,
+        )
+
+    def _elsewhere(self, event: CallEvent, hotline: Hotline) -> Answer:
+        """Where a caller goes whom no agent can be offered to: the fallback number once, else voicemail."""
+        language = self._language(event, hotline)
+        number = hotline.fallback(event.to_raw)
+        if number is not None and event.kind is not EventKind.DIAL_RESULT:
+            return ForwardCall(number, language)
+        return TakeVoicemail(language, VoicemailReason.TROUBLE)
+
+    def last_resort(self, event: CallEvent) -> Answer:
+        """The answer when something of ours failed that nobody thought of: it needs neither database nor luck."""
+        if event.kind is EventKind.VOICEMAIL:
+            return HangUp(self._language(event, self.hotline.now), thanks=True)
+        return self._elsewhere(event, self.hotline.now)
+
+    async def keep_replaying(self) -> None:
+        """Replay the spool whenever there is something in it and the database is there, until cancelled."""
+        while True:
+            await asyncio.sleep(REPLAY_SECONDS)
+            try:
+                if await asyncio.to_thread(self.spool.depth):
+                    await self.replay()
+            except OSError as error:
+                log.error("spool_unreadable", error=error.strerror)
+
+    async def replay(self) -> int:
+        """Bring what is in the spool into the database, the oldest first; returns how many. Stops at an outage."""
+        replayed = 0
+        with self.spool.claimed() as is_mine:
+            if not is_mine:
+                return 0
+            for raw in self.spool.waiting():
+                try:
+                    await self._replay_one(raw)
+                except Exception as error:
+                    if is_outage(error):
+                        break
+                    self.spool.set_aside(raw, error)
+                    continue
+                await asyncio.to_thread(self.spool.done, raw)
+                metrics.replayed.inc()
+                replayed += 1
+        if replayed:
+            log.warning("spool_replayed", requests=replayed)
+        return replayed
+
+    async def _replay_one(self, raw: Spooled) -> None:
+        """Join one spooled request to the record. Nobody is rung: the caller has been sent elsewhere long ago."""
+        event = self.read(raw)
+        hotline = self.hotline.now
+        if event.kind is EventKind.VOICE:
+            route = hotline.route(event.to_raw)
+            if route is not None:
+                await ring(await self.database.lane(), event, hotline, route, may_reserve=False)
+        async with self.database.session_scope() as session:
+            match event.kind:
+                case EventKind.STATUS:
+                    await hear_status(session, event, hotline)
+                case EventKind.RECORDING:
+                    await hear_recording(session, event, hotline, _recording_kind(event))
+                case EventKind.VOICEMAIL:
+                    await hear_recording(session, event, hotline, RecordingKind.VOICEMAIL)
+                case EventKind.FALLBACK:
+                    await hear_fallback(session, event, hotline)
+                case EventKind.DIAL_RESULT:
+                    await call_flow.hear_dial_result(session, event, hotline)
+                case EventKind.WAIT:
+                    await call_flow.keep_place_of(session, event, hotline)
+                case EventKind.VOICE:
+                    pass
+            call = await find_call(session, event.provider, event.parent_call_id or event.call_id)
+            if call is not None:
+                trace(session, call.id, TraceStep.SPOOLED, at=event.received_at, route=event.kind)
+                trace(session, call.id, TraceStep.REPLAYED, at=datetime.now(UTC), route=event.kind)
+
+
+def _recording_kind(event: CallEvent) -> RecordingKind:
+    return RecordingKind.VOICEMAIL if event.is_message else RecordingKind.CALL

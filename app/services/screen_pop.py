@@ -1,0 +1,184 @@
+"""The screen pop's SQL: matching the number and gathering the card, in pieces that other statements put together.
+
+`MATCH` finds who it may be, `POP` gathers their card as one JSON document. The ringing call (`services/ringing.py`) and
+a later offer (`services/offering.py`) embed both in the statement that reserves the agent; `look_up` here runs them
+alone. What is gathered is raw: `domain.card.finish_pop` adds the words.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.card import REPEAT_DAYS, Json, finish_pop
+from app.domain.matching import MatchOutcome, MatchReason
+from app.domain.phone_numbers import NumberKind, PhoneNumber, same_line
+from app.services.hotline import Hotline, QueueSetup
+
+MOST_CANDIDATES: Final = 12
+"""How many customers on one number the chooser shows; beyond that it is a switchboard."""
+
+MATCH: Final = f"""
+exact AS MATERIALIZED (
+    SELECT customer_id, '{MatchReason.EXACT}' AS reason FROM customer_phones
+    WHERE e164 = CAST(:lookup AS varchar) LIMIT {MOST_CANDIDATES + 1}
+),
+loose AS MATERIALIZED (
+    SELECT customer_id, e164, national_number FROM customer_phones
+    WHERE bucket = CAST(:bucket AS varchar) AND CAST(:verified AS uuid[]) IS NULL AND NOT EXISTS (SELECT FROM exact)
+    LIMIT 50
+),
+found AS MATERIALIZED (
+    SELECT customer_id, reason FROM exact
+    UNION ALL
+    SELECT unnest(CAST(:verified AS uuid[])), CAST(:reason AS text) WHERE NOT EXISTS (SELECT FROM exact)
+),
+matched AS MATERIALIZED (
+    SELECT CASE WHEN CAST(:withheld AS boolean) THEN '{MatchOutcome.WITHHELD}' WHEN count(*) = 1 THEN '{MatchOutcome.UNIQUE}'
+                WHEN count(*) > 1 THEN '{MatchOutcome.SEVERAL}' ELSE '{MatchOutcome.UNKNOWN}' END AS outcome,
+           CASE WHEN count(*) = 1 THEN (array_agg(customer_id))[1] END AS customer_id,
+           min(reason) AS reason,
+           count(*) > {MOST_CANDIDATES} AS more
+    FROM found
+)"""
+"""CTEs from a number to `matched(outcome, customer_id, reason, more)`.
+
+Takes `:lookup` (E.164 or null), `:bucket` (last 8 digits or null), `:withheld`, and `:verified`, `:reason`: the customers
+among `loose` whom the phone-number library confirmed. With `:verified` null and no exact match, `loose` holds who
+is to be verified, and nothing has been decided.
+"""
+
+POP: Final = """
+pop AS MATERIALIZED (
+    SELECT json_build_object(
+        'call', {call},
+        'caller', CAST(:caller AS json),
+        'match', json_build_object(
+            'outcome', matched.outcome,
+            'more', matched.more,
+            'candidates', (
+                SELECT coalesce(json_agg(candidate), '[]') FROM (
+                    SELECT c.id AS customer_id, c.code, c.name, c.kind, c.tier, found.reason, o.name AS owner,
+                           (SELECT max(i.at) FROM interactions i WHERE i.customer_id = c.id) AS last_contact_at
+                    FROM found JOIN customers c ON c.id = found.customer_id LEFT JOIN agents o ON o.id = c.owner_id
+                    ORDER BY last_contact_at DESC NULLS LAST, c.code LIMIT {most}
+                ) candidate
+            )
+        ),
+        'customer', (
+            SELECT row_to_json(card) FROM (
+                SELECT c.id, c.code, c.kind, c.name, c.surname, c.title, c.gender, c.latin_name, c.latin_surname,
+                       c.language, c.time_zone, c.region, c.tier, c.dcwh, c.sales_stage, c.intention,
+                       CASE WHEN o.id IS NOT NULL THEN json_build_object('id', o.id, 'name', o.name) END AS owner,
+                       c.do_not_call, c.note
+                FROM customers c LEFT JOIN agents o ON o.id = c.owner_id WHERE c.id = matched.customer_id
+            ) card
+        ),
+        'purchases', (
+            SELECT coalesce(json_agg(bought), '[]') FROM (
+                SELECT id, product, product_en, model, serial_number, quantity, unit, CAST(amount AS text) AS amount,
+                       currency, purchased_on, warranty_until
+                FROM purchases WHERE customer_id = matched.customer_id ORDER BY purchased_on DESC, id LIMIT 10
+            ) bought
+        ),
+        'complaints', CAST('[]' AS json),
+        'interactions', (
+            SELECT coalesce(json_agg(contact), '[]') FROM (
+                SELECT i.at, i.channel, i.direction, i.summary, a.name AS agent
+                FROM interactions i LEFT JOIN agents a ON a.id = i.agent_id
+                WHERE i.customer_id = matched.customer_id ORDER BY i.at DESC LIMIT 5
+            ) contact
+        ),
+        'callbacks', CAST('[]' AS json),
+        'contracts', (
+            SELECT coalesce(json_agg(contract), '[]') FROM (
+                SELECT id, number, title, starts_on, ends_on
+                FROM contracts WHERE customer_id = matched.customer_id ORDER BY ends_on DESC, id LIMIT 5
+            ) contract
+        ),
+        'recent_calls', CASE WHEN matched.customer_id IS NOT NULL THEN (
+            SELECT count(*) FROM calls earlier
+            WHERE earlier.customer_id = matched.customer_id AND earlier.received_at < CAST(:now AS timestamptz)
+              AND earlier.received_at > CAST(:now AS timestamptz) - interval '{repeat_days} days'
+        ) ELSE (
+            SELECT count(*) FROM calls earlier
+            WHERE earlier.from_e164 = CAST(:lookup AS varchar) AND earlier.received_at < CAST(:now AS timestamptz)
+              AND earlier.received_at > CAST(:now AS timestamptz) - interval '{repeat_days} days'
+        ) END
+    ) AS document
+    FROM matched{also_from}
+)"""
+"""The CTE that gathers the card of `matched`. `{call}` is SQL for the call's part, `{also_from}` what it needs."""
+
+
+def pop_sql(call: str, also_from: str = "") -> str:
+    """`POP` with the call's part filled in."""
+    return POP.format(call=call, also_from=also_from, most=MOST_CANDIDATES, repeat_days=REPEAT_DAYS)
+
+
+_LOOK_UP: Final = text(
+    f"WITH {MATCH}, {pop_sql('NULL')} "
+    "SELECT CAST(pop.document AS text) AS document, CAST((SELECT json_agg(loose) FROM loose) AS text) AS loose FROM pop"
+)
+
+
+def caller_part(number: PhoneNumber) -> Json:
+    """The pop's `caller`."""
+    return {
+        "kind": number.kind,
+        "raw": number.raw,
+        "e164": number.e164,
+        "national": number.national,
+        "region": number.region,
+        "line_type": number.line_type,
+        "time_zone": number.time_zones[0] if len(number.time_zones) == 1 else None,
+    }
+
+
+def queue_part(queue: QueueSetup) -> Json:
+    """The pop's `call.queue`."""
+    return {"id": str(queue.id), "key": queue.key, "name": {"zh": queue.name_zh, "en": queue.name_en}}
+
+
+def match_args(number: PhoneNumber, hotline: Hotline) -> dict[str, Any]:
+    """The parameters of `MATCH` for a number. One of our own numbers is looked up as nobody's."""
+    known = number.e164 is not None and not hotline.is_ours(number.e164)
+    return {
+        "lookup": number.e164 if known else None,
+        "bucket": number.bucket if known else None,
+        "withheld": number.kind is NumberKind.WITHHELD,
+        "verified": None if known else [],
+        "reason": None,
+    }
+
+
+def verify(number: PhoneNumber, loose: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Which customers of the 8-digit bucket are really this caller: the parameters with which to run `MATCH` again.
+
+    The same national number under another country is the stronger sign, so where there is one, a mere likeness of
+    the ending is not asked for.
+    """
+    abroad: dict[UUID, None] = {}
+    alike: dict[UUID, None] = {}
+    for phone in loose:
+        customer_id = UUID(str(phone["customer_id"]))
+        if phone["national_number"] == number.national_number:
+            abroad[customer_id] = None
+        elif number.e164 is not None and same_line(number.e164, phone["e164"]):
+            alike[customer_id] = None
+    reason = MatchReason.OTHER_COUNTRY if abroad else MatchReason.SAME_ENDING
+    return {"verified": list(abroad or alike), "reason": reason}
+
+
+async def look_up(session: AsyncSession, number: PhoneNumber, hotline: Hotline, now: datetime) -> Json:
+    """The screen pop for a number without a call, as `schemas.screen_pop.ScreenPop` has it."""
+    args = {**match_args(number, hotline), "caller": json.dumps(caller_part(number)), "now": now}
+    row = (await session.execute(_LOOK_UP, args)).one()
+    if row.loose is not None:
+        args.update(verify(number, json.loads(row.loose)))
+        row = (await session.execute(_LOOK_UP, args)).one()
+    return finish_pop(json.loads(row.document), now, hotline.zone)

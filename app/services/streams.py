@@ -1,0 +1,120 @@
+"""What stands around an agent's open sockets: who is connected, who is gone, and what keeps the house in order meanwhile."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import Database, is_outage
+from app.models.calls import AgentEventType
+from app.models.routing import AgentPresence, Presence
+from app.observability import metrics
+from app.services import call_flow, presence
+from app.services.agent_log import acknowledge
+from app.services.hotline_keeper import HotlineKeeper
+from app.services.offering import serve_next
+
+GONE_AFTER_SECONDS: Final = 5.0
+"""How long after their last socket closed an agent is still taken to be there: time enough to reload a page."""
+ROUND_SECONDS: Final = 3.0
+"""How often the housekeeper goes round."""
+
+log = structlog.get_logger(__name__)
+
+
+class Sockets:
+    """The open sockets of this process, vouched for in the database, and what happens when one closes.
+
+    Args:
+        database: where connections and presence are kept.
+        hotline: for giving away what a gone agent was offered.
+    """
+
+    def __init__(self, database: Database, hotline: HotlineKeeper) -> None:
+        self._database = database
+        self._hotline = hotline
+        self._open: dict[UUID, UUID] = {}
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def opened(self, agent_id: UUID) -> UUID:
+        """Note an open socket; returns the connection's id."""
+        async with self._database.session_scope() as session:
+            connection_id = await presence.connected(session, agent_id, datetime.now(UTC))
+        self._open[connection_id] = agent_id
+        return connection_id
+
+    def closed(self, connection_id: UUID) -> None:
+        """Note that a socket has closed; if it was the agent's last, they are put offline a few seconds later."""
+        agent_id = self._open.pop(connection_id)
+        task = asyncio.create_task(self._leave(connection_id, agent_id))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _leave(self, connection_id: UUID, agent_id: UUID) -> None:
+        try:
+            async with self._database.session_scope() as session:
+                await presence.disconnected(session, connection_id)
+            await asyncio.sleep(GONE_AFTER_SECONDS)
+            async with self._database.session_scope() as session:
+                await presence.put_offline_if_gone(session, agent_id, self._hotline.now, datetime.now(UTC))
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            # The housekeeper finds the connection that nobody vouches for once the database is back.
+            log.warning("disconnect_not_noted", agent_id=str(agent_id))
+
+    async def shown(self, agent_id: UUID, no: int) -> None:
+        """Note that a tab has shown an event; the first showing of a card is what the pop's latency is measured by."""
+        now = datetime.now(UTC)
+        async with self._database.session_scope() as session:
+            event = await acknowledge(session, agent_id, no, now)
+        if event is not None and event.type == AgentEventType.CALL_OFFERED:
+            metrics.pop_seconds.observe((now - event.at).total_seconds())
+
+    async def keep_house(self) -> None:
+        """Go round every few seconds until cancelled. Every process does; locks make one of them enough."""
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            for duty in (self._vouch, self._clear_up, self._serve_idle):
+                await self._do(duty)
+
+    async def _do(self, duty: Callable[[AsyncSession, datetime], Awaitable[None]]) -> None:
+        try:
+            async with self._database.session_scope() as session:
+                await duty(session, datetime.now(UTC))
+        except Exception as error:
+            # One failed round must not end all the later ones; an outage has been logged by whoever met it first.
+            if not is_outage(error):
+                log.exception("housekeeping_failed")
+
+    async def _vouch(self, session: AsyncSession, now: datetime) -> None:
+        if self._open:
+            await presence.vouch(session, self._open, now)
+
+    async def _clear_up(self, session: AsyncSession, now: datetime) -> None:
+        hotline = self._hotline.now
+        for agent_id in await presence.gone_agents(session, now):
+            await presence.put_offline_if_gone(session, agent_id, hotline, now)
+        for agent_id in await presence.overdue_reservations(session, now):
+            await presence.end_overdue_reservation(session, agent_id, hotline, now)
+        await call_flow.forget_silent_callers(session, hotline, now)
+
+    async def _serve_idle(self, session: AsyncSession, now: datetime) -> None:
+        """The net under `serve_next`: somebody waits and somebody is free, so bring them together."""
+        if not await call_flow.anybody_waits(session):
+            return
+        idle = await session.scalars(
+            select(AgentPresence)
+            .where(AgentPresence.state == Presence.AVAILABLE)
+            .order_by(AgentPresence.available_since)
+            .limit(50)
+            .with_for_update(skip_locked=True)
+            .execution_options(populate_existing=True)
+        )
+        for free in idle:
+            await serve_next(session, free, self._hotline.now, now)

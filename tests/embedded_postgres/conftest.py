@@ -1,0 +1,94 @@
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app.embedded_postgres.account import Account, choose_account
+from app.embedded_postgres.postmaster import Postmaster
+from app.embedded_postgres.programs import Programs
+from tests.embedded_postgres.support import Neighbour, start, value
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data directory of a stopped server; see `data_dir`."""
+    path = tmp_path_factory.mktemp("template") / "db"
+    with start(path) as server:
+        value(server.dsn(), "CREATE TABLE note AS SELECT 'kept' AS word")
+    return path
+
+
+@pytest.fixture
+def data_dir(template: Path) -> Iterator[Path]:
+    """A data directory made earlier, with the row `kept` in the table `note`, for one test after the other to serve.
+
+    A test may add tables. A server that is left when it is over is killed.
+    """
+    yield template
+    kill_server(template)
+
+
+@pytest.fixture
+def own_data_dir(template: Path, tmp_path: Path) -> Iterator[Path]:
+    """The same for one test alone, to be moved, given away or broken. A copy takes longer than a start."""
+    path = tmp_path / "db"
+    subprocess.run(["cp", "-a", str(template), str(path)], check=True)
+    yield path
+    kill_server(path)
+
+
+def kill_server(data_dir: Path) -> None:
+    left = Postmaster.find(data_dir / "cluster") if (data_dir / "cluster").is_dir() else None
+    if left is not None:
+        left.kill(10)
+
+
+@pytest.fixture
+def neighbour() -> Iterator[Callable[[Path], Neighbour]]:
+    """Makes processes that use a data directory's server; those still there when the test is over are killed."""
+    made: list[Neighbour] = []
+
+    def make(data_dir: Path) -> Neighbour:
+        made.append(Neighbour(data_dir))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.kill()
+
+
+@pytest.fixture(scope="session")
+def programs(template: Path) -> Programs:
+    """PostgreSQL's programs, run as the account that serves the template."""
+    return Programs.find().run_by(choose_account(template, template / "cluster"))
+
+
+@pytest.fixture(scope="session")
+def user(programs: Programs) -> pwd.struct_passwd | None:
+    """An ordinary user who can run PostgreSQL's programs (see `as_user`); None where we are one ourselves."""
+    if programs.account is None:
+        return None
+    nobody = pwd.getpwnam("nobody")
+    # With the project below a directory closed to all others, only the server's own account can pass.
+    account = Account(nobody.pw_name, nobody.pw_uid, nobody.pw_gid)
+    try:
+        replace(programs, account=account).run("postgres", "--version", timeout=10)
+    except PermissionError:
+        return pwd.getpwnam(programs.account.name)
+    return nobody
+
+
+@pytest.fixture
+def user_dir(user: pwd.struct_passwd | None) -> Iterator[Path]:
+    """A directory of the ordinary user's own, where no directory above is closed to them."""
+    path = Path(tempfile.mkdtemp(prefix="callcard-test-", dir="/tmp"))
+    if user is not None:
+        os.chown(path, user.pw_uid, user.pw_gid)
+    yield path
+    shutil.rmtree(path)

@@ -1,0 +1,181 @@
+"""Directories, disks and machines on which no database can be had: what is said, and that nothing is touched."""
+
+import importlib.util
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app.embedded_postgres import (
+    BinariesMissingError,
+    DataDirNotWritableError,
+    DiskFullError,
+    NotAClusterError,
+    SocketDirError,
+    StartFailedError,
+    WrongVersionError,
+    programs,
+)
+from app.embedded_postgres.socket_dir import choose_socket_dir
+from tests.embedded_postgres.support import listing, start, value
+
+
+def test_data_of_another_major_version_is_refused_untouched(own_data_dir: Path) -> None:
+    (own_data_dir / "cluster" / "PG_VERSION").write_text("15\n")
+    for data_dir in (own_data_dir, own_data_dir / "cluster"):
+        before = listing(data_dir)
+        with pytest.raises(WrongVersionError, match=r"made by PostgreSQL 15, .* PostgreSQL 18.*pg_dumpall"):
+            start(data_dir)
+        assert listing(data_dir) == before
+
+
+def test_a_cluster_that_somebody_else_made_is_refused_untouched(data_dir: Path) -> None:
+    before = listing(data_dir / "cluster")
+    with pytest.raises(NotAClusterError, match="Callcard did not make"):
+        start(data_dir / "cluster")
+    assert listing(data_dir / "cluster") == before
+
+
+def test_a_damaged_cluster_is_refused_untouched(tmp_path: Path) -> None:
+    (tmp_path / "cluster" / "base").mkdir(parents=True)
+    before = listing(tmp_path)
+    with pytest.raises(NotAClusterError, match="damaged"):
+        start(tmp_path)
+    assert listing(tmp_path) == before
+
+
+def test_a_directory_with_other_things_in_it_is_refused_untouched(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.txt", "c.txt", "d.txt"):
+        (tmp_path / name).write_text("mine")
+    before = listing(tmp_path)
+    with pytest.raises(NotAClusterError, match=r"not empty.*\(a.txt, b.txt, c.txt …\)"):
+        start(tmp_path)
+    assert listing(tmp_path) == before
+
+
+def test_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(NotAClusterError, match="no directory"):
+        start(tmp_path / "file")
+    with pytest.raises(NotAClusterError, match="no directory"):
+        start(tmp_path / "file" / "db")
+
+
+def test_an_empty_directory_and_a_mount_point_are_welcome(tmp_path: Path) -> None:
+    (tmp_path / "db" / "lost+found").mkdir(parents=True)
+    with start(tmp_path / "db") as server:
+        assert value(server.dsn(), "SELECT 1") == 1
+
+
+def test_a_setting_that_postgresql_refuses_is_told_in_its_words(data_dir: Path) -> None:
+    with pytest.raises(StartFailedError, match=r"could not be started[^$]*shared_buffers") as told:
+        start(data_dir, shared_buffers="lots")
+    assert str(data_dir / "server.log") in str(told.value)
+    assert "shutting down" not in str(told.value), "the log of earlier runs is none of it"
+    with start(data_dir) as server:
+        assert value(server.dsn(), "SELECT word FROM note") == "kept"
+
+
+def test_a_short_socket_directory_that_somebody_else_made_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    deep = tmp_path / ("x" * 90)
+    trap = choose_socket_dir(deep, None)
+    trap.symlink_to(deep.parent)
+    try:
+        with pytest.raises(SocketDirError, match=re.escape(str(trap))):
+            start(deep)
+        trap.unlink()
+        trap.mkdir(mode=0o777)
+        trap.chmod(0o777)
+        with pytest.raises(SocketDirError, match="closed to others"):
+            start(deep)
+    finally:
+        trap.rmdir() if trap.is_dir() and not trap.is_symlink() else trap.unlink()
+
+
+def test_the_runtime_directory_of_the_user_is_preferred_for_a_short_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/user/7")
+    long = tmp_path / ("x" * 90)
+    assert choose_socket_dir(long, None).parent == Path("/run/user/7")
+    assert choose_socket_dir(long, None) == choose_socket_dir(long, None)
+    assert choose_socket_dir(long, None) != choose_socket_dir(long / "y", None)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/" + "x" * 90)
+    assert choose_socket_dir(long, None).parent == Path("/tmp")
+
+
+@pytest.mark.parametrize("size", [0, 87, 88, 100])
+def test_no_socket_path_is_longer_than_the_kernel_takes(size: int) -> None:
+    data_dir = Path("/" + "d" * size)
+    chosen = os.fsencode(choose_socket_dir(data_dir, None) / ".s.PGSQL.5432")
+    assert len(chosen) <= 107
+
+
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"only root may mount a small disk: {mounted.stderr.strip()}")
+    try:
+        with pytest.raises(DiskFullError, match="no room is left"):
+            start(tmp_path / "db")
+        assert not list((tmp_path / "db").glob("cluster*"))
+        subprocess.run(["mount", "-o", "remount,size=120m", str(tmp_path)], check=True)
+        with start(tmp_path / "db") as server:
+            value(server.dsn(), "CREATE TABLE note AS SELECT 'kept' AS word")
+            server.kill()
+            fill_up(tmp_path / "db" / "ballast")
+            with pytest.raises(DiskFullError, match="no room is left"):
+                server.restart()
+            (tmp_path / "db" / "ballast").unlink()
+            server.restart()
+            assert value(server.dsn(), "SELECT word FROM note") == "kept"
+    finally:
+        subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+def fill_up(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError:
+            return
+
+
+def test_a_read_only_disk_is_named(data_dir: Path) -> None:
+    mount = ["mount", "--bind", "-o", "ro", str(data_dir), str(data_dir)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"only root may mount a read-only disk: {mounted.stderr.strip()}")
+    try:
+        with pytest.raises(DataDirNotWritableError, match="cannot be"):
+            start(data_dir)
+    finally:
+        subprocess.run(["umount", str(data_dir)], check=True)
+
+
+def test_a_machine_without_the_wheel_is_told_of_database_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BinariesMissingError, match=r"not installed.*DATABASE_URL"):
+        start(tmp_path / "db")
+
+
+@pytest.mark.parametrize("flaw", ["absent", "no program", "wrong machine", "broken"])
+def test_programs_that_do_not_run_are_told_of(tmp_path: Path, flaw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(programs, "_installation", lambda: tmp_path)
+    program = tmp_path / "bin" / "postgres"
+    program.parent.mkdir()
+    content = {"no program": b"", "wrong machine": b"\x7fELF wrong", "broken": b"#!/bin/sh\necho no GLIBC; exit 1\n"}
+    if flaw in content:
+        program.write_bytes(content[flaw])
+        program.chmod(0o644 if flaw == "no program" else 0o755)
+    with pytest.raises(BinariesMissingError, match="DATABASE_URL"):
+        start(tmp_path / "db")
+    assert not (tmp_path / "db").exists()

@@ -1,0 +1,86 @@
+"""Rows that tests begin with. Everything has a default; two of a kind never collide."""
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.phone_numbers import parse_number
+from app.models import Agent, AgentPresence, Customer, CustomerPhone, DnisRoute, Presence, Queue, QueueMember, Role
+
+_numbers = count(1)
+
+
+async def make_agent(
+    session: AsyncSession,
+    *,
+    role: Role = Role.AGENT,
+    queues: list[Queue] | None = None,
+    presence: Presence = Presence.OFFLINE,
+    **fields: Any,
+) -> Agent:
+    """A person with a presence row; `available` ones count as such since now. `password_hash` is none by default."""
+    no = next(_numbers)
+    agent = Agent(
+        **{
+            "email": f"agent{no}@example.com",
+            "name": f"Agent {no}",
+            "role": role,
+            "language": "zh-CN",
+            "identity": f"agent_{no}",
+            "active": True,
+            **fields,
+        }
+    )
+    session.add(agent)
+    await session.flush()
+    since = datetime.now(UTC) if presence is Presence.AVAILABLE else None
+    session.add(AgentPresence(agent_id=agent.id, state=presence, available_since=since))
+    session.add_all(QueueMember(queue_id=queue.id, agent_id=agent.id) for queue in queues or [])
+    await session.flush()
+    return agent
+
+
+async def make_queue(session: AsyncSession, *, numbers: tuple[str, ...] = (), **fields: Any) -> Queue:
+    """A queue, always open, with the dialled numbers (E.164) that lead to it."""
+    no = next(_numbers)
+    queue = Queue(**{"key": f"queue-{no}", "name_zh": f"队列{no}", "name_en": f"Queue {no}", **fields})
+    session.add(queue)
+    await session.flush()
+    session.add_all(DnisRoute(number=number, queue_id=queue.id) for number in numbers)
+    await session.flush()
+    return queue
+
+
+async def make_customer(
+    session: AsyncSession, *phones: str, name: str = "鲁大海", region: str = "CN", **fields: Any
+) -> Customer:
+    """A customer with phones as people write them; the first is the primary one."""
+    customer = Customer(name=name, **fields)
+    session.add(customer)
+    await session.flush()
+    for position, raw in enumerate(phones):
+        session.add(phone_row(customer.id, raw, region, is_primary=position == 0))
+    await session.flush()
+    await session.refresh(customer)
+    return customer
+
+
+def phone_row(customer_id: UUID, raw: str, region: str = "CN", **fields: Any) -> CustomerPhone:
+    """The row for a phone as somebody wrote it, which must be a number."""
+    number = parse_number(raw, region)
+    assert number.e164 is not None, f"{raw!r} is no number"
+    return CustomerPhone(
+        **{
+            "customer_id": customer_id,
+            "e164": number.e164,
+            "national_number": number.national_number,
+            "bucket": number.bucket,
+            "raw": number.raw,
+            "extension": number.extension or "",
+            "line_type": number.line_type,
+            **fields,
+        }
+    )

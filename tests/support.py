@@ -1,0 +1,161 @@
+"""What several tests need and pytest does not bring: a database of one's own, a served application, somebody signed in."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import uvicorn
+from fastapi import FastAPI
+
+from app import migrate
+from app.config import Settings, load_settings
+from app.db import Database, driver_dsn
+from app.dependencies import SESSION_COOKIE, Runtime
+from app.embedded_postgres import EmbeddedPostgres
+from app.main import create_app
+from app.models.people import Agent, Role
+from app.services.sessions import open_session
+from tests.factories import make_agent
+
+SECRET_KEY = "kX2v-Q8rT0yLw4zB7nH1mJ6cD9sF3gPa"
+TEMPLATE = "callcard_template"
+# Nothing of a test's database is to outlive the run, so nothing waits for the disk.
+SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+
+def start_server(folder: Path) -> EmbeddedPostgres:
+    """The PostgreSQL of this test run, started by whichever process comes first."""
+    return EmbeddedPostgres.start(folder, settings=SERVER_SETTINGS)
+
+
+async def make_template(server: EmbeddedPostgres) -> None:
+    """Make the migrated database that tests copy, unless another process of this run has made it."""
+    admin = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        await admin.execute("SELECT pg_advisory_lock(1)")
+        if not await admin.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", TEMPLATE):
+            await admin.execute(f"CREATE DATABASE {TEMPLATE}_draft")
+            await asyncio.to_thread(migrate.upgrade, server.dsn(f"{TEMPLATE}_draft"))
+            await admin.execute(f"ALTER DATABASE {TEMPLATE}_draft RENAME TO {TEMPLATE}")
+    finally:
+        await admin.close()
+
+
+@asynccontextmanager
+async def fresh_database(server: EmbeddedPostgres, template: str = TEMPLATE) -> AsyncIterator[str]:
+    """The address of a new database; `template1` as template gives an empty one."""
+    name = f"test_{uuid4().hex}"
+    admin = await asyncpg.connect(server.dsn("postgres"))
+    try:
+        await admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield server.dsn(name)
+        finally:
+            await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await admin.close()
+
+
+def settings_for(dsn: str, data_dir: Path, **given: Any) -> Settings:
+    """Settings of which nothing comes from this machine; `given` by field name."""
+    defaults = {"database_url": driver_dsn(dsn), "data_dir": data_dir, "secret_key": SECRET_KEY, "log_format": "json"}
+    return load_settings(env_file=None, **{**defaults, **given})
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """An application that answers on a port of this machine."""
+
+    app: FastAPI
+    url: str
+    settings: Settings
+
+    @property
+    def ws_url(self) -> str:
+        return self.url.replace("http", "ws", 1)
+
+    @property
+    def runtime(self) -> Runtime:
+        runtime: Runtime = self.app.state.runtime
+        return runtime
+
+    @property
+    def database(self) -> Database:
+        return self.runtime.database
+
+    def client(self, **options: Any) -> httpx.AsyncClient:
+        """A client whose paths begin at this server; closed by whoever asked for it."""
+        return httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=10, **options)
+
+
+@asynccontextmanager
+async def serving(settings: Settings, port: int = 0) -> AsyncIterator[Served]:
+    """The application behind a real uvicorn, in this event loop, until the block ends.
+
+    What the application raises when it starts is raised here. Uvicorn's own loop is left out: it waits a tenth of a
+    second at a time and takes the process's signals.
+    """
+    app = create_app(settings)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, proxy_headers=False)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    try:
+        async with app.router.lifespan_context(app):
+            await server.startup([listener])
+            try:
+                yield Served(app, f"http://127.0.0.1:{listener.getsockname()[1]}", settings)
+            finally:
+                await _stop(server)
+    finally:
+        listener.close()
+
+
+async def _stop(server: uvicorn.Server) -> None:
+    for each in server.servers:
+        each.close()
+    # Clients are closed by now; their ends reach the loop within a round or two. Whoever is still there is shut out.
+    for _ in range(20):
+        if not server.server_state.connections:
+            return
+        await asyncio.sleep(0)
+    await server.shutdown()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A person and the client they are signed in with."""
+
+    agent: Agent
+    http: httpx.AsyncClient
+    cookie: str
+
+    @property
+    def cookie_header(self) -> dict[str, str]:
+        """For clients that keep no cookies, such as a WebSocket's."""
+        return {"Cookie": f"{SESSION_COOKIE}={self.cookie}"}
+
+
+Serve = Callable[..., Awaitable[Served]]
+"""`await serve(public_url=…)`: the application with these settings, on the test's own database."""
+SignIn = Callable[..., Awaitable[SignedIn]]
+"""`await signed_in(Role.SUPERVISOR)`: somebody new who is signed in."""
+
+
+async def sign_in_as(served: Served, role: Role = Role.AGENT, **fields: Any) -> SignedIn:
+    """A new person of this role with an open session; no password is involved. The client is the caller's to close."""
+    async with served.database.session_scope() as session:
+        agent = await make_agent(session, role=role, **fields)
+        secret = await open_session(session, agent.id)
+    http = served.client(cookies={SESSION_COOKIE: secret})
+    return SignedIn(agent, http, secret)
