@@ -29,7 +29,7 @@ _NOTES = "after_commit"
 
 @dataclass(slots=True)
 class AfterCommit:
-    """What is to happen once the transaction stands: agents to wake, each up to an event's number; acts of the carrier."""
+    """What is to happen once the transaction stands: agents to wake, up to which event; acts of the carrier."""
 
     agents: dict[UUID, int] = field(default_factory=dict)
     acts: list[CarrierAct] = field(default_factory=list)
@@ -63,7 +63,7 @@ class Statement:
 
 
 def is_outage(error: BaseException) -> bool:
-    """True when an error says that the database is away, full, starting, stopping or too slow, not that we asked wrongly."""
+    """True when an error says that the database is away, full, starting or too slow, not that we asked wrongly."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig.__cause__ or error.orig
     return isinstance(

@@ -50,13 +50,15 @@ _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 class CarrierDesk:
     """What answering the carrier takes: whose signature counts, where the carrier finds us next, and what decides.
 
-    `safe_answer` is TwiML made at start-up, for when nothing else works.
+    `safe_answer` is TwiML made at start-up, for when nothing else works; `safe_answer_after_dialling` does not dial
+    again.
     """
 
     checker: SignatureChecker
     links: Links
     reception: Reception
     safe_answer: str
+    safe_answer_after_dialling: str
 
 
 @dataclass(frozen=True, slots=True)

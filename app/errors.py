@@ -11,9 +11,9 @@ AppError
 ├── TooManyRequests     429
 └── Unavailable         503  the database or the carrier is away
 
-Every kind carries a stable `code` that programs may rely on, a `title` that never changes with it, and a `detail` for the
-person who reads it. `app.main` turns them into `application/problem+json` (RFC 9457). Kinds that belong to one use case
-live beside the service that raises them.
+Every kind carries a stable `code` that programs may rely on, a `title` that never changes with it, and a `detail` for
+the person who reads it. `app.main` turns them into `application/problem+json` (RFC 9457). Kinds that belong to one use
+case live beside the service that raises them.
 """
 
 from typing import Any, ClassVar

@@ -172,6 +172,7 @@ def _open_desk(
             read=lambda raw: call_event(EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at),
         ),
         safe_answer=safe_answer(links, settings.fallback_number),
+        safe_answer_after_dialling=safe_answer(links),
     )
 
 

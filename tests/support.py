@@ -78,6 +78,12 @@ class Served:
     settings: Settings
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    @property
     def ws_url(self) -> str:
         return self.url.replace("http", "ws", 1)
 

@@ -1,6 +1,6 @@
 """The caller's card on a terminal: the same screen pop that an agent's browser shows.
 
-Names, notes and summaries come from outside, so they are cleaned of what a terminal would obey, and never read as markup.
+Names, notes and summaries come from outside: they are cleaned of what a terminal would obey, and never read as markup.
 """
 
 import unicodedata

@@ -44,7 +44,7 @@ def note(message: str) -> None:
 
 @contextmanager
 def troubles_told() -> Iterator[None]:
-    """Turn the troubles that are to be expected into a sentence and an exit code; anything else is a bug and shows as one."""
+    """Turn the troubles that are to be expected into a sentence and an exit code; anything else is a bug and shows."""
     try:
         yield
     except CommandFailed as failed:

@@ -1,4 +1,4 @@
-"""What `callcard demo` tells `callcard ring` and `callcard listen`: a file in the data directory, readable by us alone."""
+"""What `callcard demo` tells `callcard ring` and `callcard listen`: a file in the data directory, for us alone."""
 
 import json
 import os
@@ -42,7 +42,9 @@ class DemoCarrier:
         return f"http://127.0.0.1:{self.rest_port}"
 
 
-def made_up(service_url: str, rest_port: int, *, hotline_number: str, tokens: dict[str, str], password: str) -> DemoCarrier:
+def made_up(
+    service_url: str, rest_port: int, *, hotline_number: str, tokens: dict[str, str], password: str
+) -> DemoCarrier:
     """A carrier with fresh random secrets."""
     return DemoCarrier(
         service_url=service_url,
@@ -88,4 +90,6 @@ def read_demo(data_dir: Path) -> DemoCarrier | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError) as error:
-        raise CommandFailed(f"{path} cannot be read ({error}). Remove it and start the demo on an empty database.") from error
+        raise CommandFailed(
+            f"{path} cannot be read ({error}). Remove it and start the demo on an empty database."
+        ) from error

@@ -98,7 +98,7 @@ class Service:
     def _not_running(self, error: httpx.HTTPError) -> CommandFailed:
         why = "" if isinstance(error, httpx.ConnectError) else f" ({type(error).__name__})"
         return CommandFailed(
-            f"Callcard does not answer at {self.url}{why}. Start it in another terminal, for example with: callcard demo"
+            f"Callcard does not answer at {self.url}{why}. Start it in another terminal, with `callcard demo` say."
         )
 
 

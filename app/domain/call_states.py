@@ -1,7 +1,7 @@
 """The states of a call and of its legs, and how what the carrier says moves them.
 
-Carriers repeat themselves, overtake themselves and leave gaps, so a state is never *set*: what is known already and what
-has just been heard are *joined*, and the join is commutative, associative and idempotent. The same messages in any
+Carriers repeat themselves, overtake themselves and leave gaps, so a state is never *set*: what is known already and
+what has just been heard are *joined*, and the join is commutative, associative and idempotent. The same messages in any
 order, any number of times, therefore end in the same state, and nothing leaves a terminal state for a live one.
 """
 
@@ -63,6 +63,7 @@ _LEG_TERMINAL = frozenset(
         CarrierStatus.COMPLETED,
     }
 )
+_CALL_ORDER = {state: rank for rank, state in enumerate(CallState)}
 _CALL_TERMINAL = frozenset(
     {
         CallState.FAILED,
@@ -77,6 +78,11 @@ _CALL_TERMINAL = frozenset(
 def join_leg(known: CarrierStatus, heard: CarrierStatus) -> CarrierStatus:
     """The status of a leg of which `known` was believed and `heard` has now been said."""
     return max(known, heard, key=_LEG_ORDER.__getitem__)
+
+
+def join_call(known: CallState, heard: CallState) -> CallState:
+    """The state of a call that stood at `known` when `heard` became true as well."""
+    return max(known, heard, key=_CALL_ORDER.__getitem__)
 
 
 def call_state(

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class MatchOutcome(StrEnum):
-    """`unique`: one customer. `several`: more than one, and no guess. `unknown`: nobody. `withheld`: no number was shown."""
+    """One customer; more than one and no guess; nobody; no number was shown."""
 
     UNIQUE = "unique"
     SEVERAL = "several"

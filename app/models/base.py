@@ -22,7 +22,7 @@ NAMING = {
 
 
 def new_id() -> UUID:
-    """A fresh UUIDv7 (RFC 9562): sorts by the millisecond it was made in. Made here so that PostgreSQL 15 to 18 all work."""
+    """A fresh UUIDv7 (RFC 9562), which sorts by when it was made. Made here, so that PostgreSQL 15 to 18 all work."""
     return uuid7()
 
 

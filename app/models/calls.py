@@ -56,8 +56,8 @@ class Call(HasId, Base):
     `state` is worked out from the facts beside it (`customer_status`, `queued_at`, `answered_at`, `kept_place_at`,
     `voicemail_at`) by `domain.call_states.call_state` and is never set by hand. A call of which only a status callback
     has been heard is a *stub*; the voice webhook, should it come, completes it. `routed` is the first decision, from
-    which a repeated webhook is answered word for word. `heard_at` is when the carrier last asked what to do: a waiting caller
-    of whom nothing is heard any more does not hold up the queue.
+    which a repeated webhook is answered word for word. `heard_at` is when the carrier last asked what to do: a waiting
+    caller of whom nothing is heard any more does not hold up the queue.
     """
 
     __tablename__ = "calls"
@@ -163,7 +163,7 @@ class Recording(HasId, Base):
 
 
 class CarrierEvent(HasId, Base):
-    """The inbox: every verified thing a carrier said, once. `dedupe_key` is what makes two deliveries the same thing."""
+    """The inbox: every verified thing a carrier said, once; deliveries of one `dedupe_key` are the same thing."""
 
     __tablename__ = "carrier_events"
     __table_args__ = (

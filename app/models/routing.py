@@ -92,7 +92,7 @@ class Closure(HasId, Base):
 
 
 class Presence(StrEnum):
-    """What an agent is doing. Only `available` ones are reserved; only a call moves them to `reserved` and `on_call`."""
+    """What an agent is doing. Only `available` ones are reserved; only a call makes them `reserved` or `on_call`."""
 
     OFFLINE = "offline"
     AVAILABLE = "available"

@@ -6,11 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter
 
 from app.dependencies import DbSession, HotlineNow, RuntimeOf, requires
+from app.domain.scopes import Scope
 from app.errors import NotAllowed, NotSignedIn, Unavailable
 from app.models.routing import Presence
 from app.schemas.agent import PresenceChoice, PresenceRead, VoiceToken
 from app.schemas.problem import problems
-from app.services.access import Scope, ScopeMissing, Signed
+from app.services.access import ScopeMissing, Signed
 from app.services.presence import BusyWithCall, choose_presence, identity_of, presence_of
 from app.telephony.port import CarrierRefused
 

@@ -9,6 +9,7 @@ from pydantic import AwareDatetime
 
 from app.dependencies import DbSession, HotlineNow, PageArgs, requires
 from app.domain.call_states import CallState
+from app.domain.scopes import Scope
 from app.errors import NotFound, NotSignedIn
 from app.models.people import Role
 from app.schemas.calls import Accept, CallRead, CallSummary, LinkCustomer, Trace, WrapUp
@@ -16,7 +17,7 @@ from app.schemas.customers import CustomerCreate
 from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.services import calls, customers
-from app.services.access import Scope, ScopeMissing, Signed
+from app.services.access import ScopeMissing, Signed
 from app.services.calls import (
     AlreadyAccepted,
     BadNextPresence,

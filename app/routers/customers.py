@@ -7,8 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from app.dependencies import DbSession, HotlineNow, PageArgs, requires
-from app.errors import BadRequest, NotSignedIn
+from app.dependencies import DbSession, HotlineNow, OriginNotAllowed, PageArgs, requires
+from app.domain.scopes import Scope
+from app.errors import BadRequest, NotSignedIn, Unavailable
 from app.schemas.common import Line
 from app.schemas.contracts import ContractCreate, ContractRead
 from app.schemas.customers import (
@@ -27,7 +28,7 @@ from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.schemas.screen_pop import PopOwner
 from app.services import customer_phones, customers, interactions, purchases
-from app.services.access import Scope, ScopeMissing, Signed
+from app.services.access import ScopeMissing, Signed
 from app.services.customer_card import read_card
 from app.services.customer_phones import NoSuchPhone, TooManyPhones
 from app.services.customer_search import search_customers
@@ -41,7 +42,10 @@ Reader = Annotated[Signed, requires(Scope.CUSTOMERS_READ)]
 Writer = Annotated[Signed, requires(Scope.CUSTOMERS_WRITE)]
 Ref = Annotated[str, Path(description="The customer's id or code.", examples=["C0001001"])]
 
-_READING = (NotSignedIn, ScopeMissing, NoSuchCustomer)
+_SEARCHING = (NotSignedIn, ScopeMissing, Unavailable)
+_READING = (*_SEARCHING, NoSuchCustomer)
+_ADDING = (*_SEARCHING, OriginNotAllowed)
+_CHANGING = (*_READING, OriginNotAllowed)
 _ENTITY_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
@@ -71,7 +75,7 @@ IfMatch = Annotated[
 ]
 
 
-@router.get("", operation_id="search_customers", responses=problems(NotSignedIn, ScopeMissing, BadCursor))
+@router.get("", operation_id="search_customers", responses=problems(*_SEARCHING, BadCursor))
 async def search(
     session: DbSession,
     hotline: HotlineNow,
@@ -97,7 +101,7 @@ async def search(
     status_code=201,
     responses={
         201: {"headers": {"Location": {"description": "Where the customer is.", "schema": {"type": "string"}}}},
-        **problems(NotSignedIn, ScopeMissing),
+        **problems(*_ADDING),
     },
 )
 async def create_customer(
@@ -124,9 +128,7 @@ async def get_customer(
     return customer
 
 
-@router.patch(
-    "/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *_READING, VersionConflict)
-)
+@router.patch("/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *_CHANGING, VersionConflict))
 async def change_customer(
     ref: Ref,
     given: CustomerUpdate,
@@ -156,9 +158,7 @@ async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, _u
 
 
 @router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*_READING))
-async def list_customer_phones(
-    ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader
-) -> Listing[PhoneRead]:
+async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> Listing[PhoneRead]:
     """A customer's numbers, all at once: the primary one first, then as they were added."""
     phones = await customer_phones.phones_of(session, (await find_customer(session, ref)).id)
     return Listing(items=[customer_phones.phone_read(phone, hotline) for phone in phones], next=None)
@@ -170,7 +170,7 @@ async def list_customer_phones(
     status_code=201,
     responses={
         200: {"model": PhoneRead, "description": "They had it already; it stays as it was."},
-        **problems(*_READING, TooManyPhones),
+        **problems(*_CHANGING, TooManyPhones),
     },
 )
 async def add_customer_phone(
@@ -188,7 +188,7 @@ async def add_customer_phone(
     "/{ref}/phones/{phone_id}",
     operation_id="remove_customer_phone",
     status_code=204,
-    responses=problems(*_READING, NoSuchPhone),
+    responses=problems(*_CHANGING, NoSuchPhone),
 )
 async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, _user: Writer) -> None:
     """Take a number from a customer. Was it the primary one, the next oldest becomes it."""
@@ -198,7 +198,7 @@ async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, _u
 @router.put(
     "/{ref}/phones/{phone_id}/primary",
     operation_id="set_primary_phone",
-    responses=problems(*_READING, NoSuchPhone),
+    responses=problems(*_CHANGING, NoSuchPhone),
 )
 async def set_primary_phone(
     ref: Ref, phone_id: UUID, session: DbSession, hotline: HotlineNow, _user: Writer
@@ -218,7 +218,7 @@ async def list_purchases(
     return await purchases.list_purchases(session, customer.id, page, _today(hotline))
 
 
-@router.post("/{ref}/purchases", operation_id="add_purchase", status_code=201, responses=problems(*_READING))
+@router.post("/{ref}/purchases", operation_id="add_purchase", status_code=201, responses=problems(*_CHANGING))
 async def add_purchase(
     ref: Ref, given: PurchaseCreate, session: DbSession, hotline: HotlineNow, _user: Writer
 ) -> PurchaseRead:
@@ -236,7 +236,7 @@ async def list_contracts(
     return await purchases.list_contracts(session, customer.id, page, _today(hotline))
 
 
-@router.post("/{ref}/contracts", operation_id="add_contract", status_code=201, responses=problems(*_READING))
+@router.post("/{ref}/contracts", operation_id="add_contract", status_code=201, responses=problems(*_CHANGING))
 async def add_contract(
     ref: Ref, given: ContractCreate, session: DbSession, hotline: HotlineNow, _user: Writer
 ) -> ContractRead:
@@ -246,14 +246,12 @@ async def add_contract(
 
 
 @router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*_READING, BadCursor))
-async def list_interactions(
-    ref: Ref, session: DbSession, page: PageArgs, _user: Reader
-) -> Listing[InteractionRead]:
+async def list_interactions(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[InteractionRead]:
     """What was written down of contacts with a customer, the latest first."""
     return await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
 
 
-@router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*_READING))
+@router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*_CHANGING))
 async def add_interaction(ref: Ref, given: InteractionCreate, session: DbSession, user: Writer) -> InteractionRead:
     """Write down a contact on any channel, in one's own name. 422 `in_the_future`: at a time to come."""
     customer = await find_customer(session, ref)

@@ -8,7 +8,8 @@ import structlog
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
 from app.dependencies import chosen_subprotocol, runtime_of, socket_requires
-from app.services.access import Scope, Signed
+from app.domain.scopes import Scope
+from app.services.access import Signed
 from app.services.hub import Hub, Stream
 from app.services.streams import Sockets
 

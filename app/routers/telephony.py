@@ -1,7 +1,7 @@
 """The carrier's side: `POST /telephony/twilio/…`, signed, answered in TwiML.
 
-Twilio posts forms. The signature is checked against the configured public URL before anything else is looked at; a wrong
-or missing one is 403 and leaves no row. Whatever fails after that, the caller hears something sensible.
+Twilio posts forms. The signature is checked against the configured public URL before anything else is looked at; a
+wrong or missing one is 403 and leaves no row. Whatever fails after that, the caller hears something sensible.
 """
 
 import time
@@ -118,7 +118,10 @@ def _spoken(answer: Answer | None, desk: CarrierDesk, now: datetime) -> Response
 
 
 def _safe(kind: EventKind, desk: CarrierDesk) -> str:
-    return SAFE_GOODBYE if kind is EventKind.VOICEMAIL else desk.safe_answer
+    """What keeps the caller when all else fails, without asking for a message twice or ringing a number for ever."""
+    if kind is EventKind.VOICEMAIL:
+        return SAFE_GOODBYE
+    return desk.safe_answer_after_dialling if kind is EventKind.DIAL_RESULT else desk.safe_answer
 
 
 _TOLD: Final = {EventKind.STATUS, EventKind.RECORDING}

@@ -35,8 +35,8 @@ SalesStage = Annotated[
     Field(
         ge=0,
         le=7,
-        description="0 not reached yet, 1 new in the book, 2 contact with the key person, 3 plans to buy, 4 leans to us, "
-        "5 contract sent, 6 in contract, 7 contract expired.",
+        description="0 not reached yet, 1 new in the book, 2 contact with the key person, 3 plans to buy, "
+        "4 leans to us, 5 contract sent, 6 in contract, 7 contract expired.",
     ),
 ]
 RawNumber = Annotated[
@@ -44,7 +44,8 @@ RawNumber = Annotated[
     Field(
         min_length=1,
         max_length=64,
-        description="As people write it: national, international, with spaces or an extension. It is kept beside its E.164 form.",
+        description="As people write it: national, international, with spaces or an extension. It is kept, "
+        "beside its E.164 form.",
     ),
 ]
 
@@ -120,7 +121,10 @@ class CustomerCreate(BaseModel):
 
 
 class CustomerUpdate(BaseModel):
-    """What is to change; everything left out stays. A new name has its Latin forms worked out anew unless they are given."""
+    """What is to change; everything left out stays.
+
+    With a new name or kind, surname and Latin forms are worked out anew unless they are given.
+    """
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"gender": "male", "do_not_call": True, "title": "博士"}]}

@@ -1,4 +1,4 @@
-"""The screen pop: the caller's card, as it reaches the agent's screen with `call.offered` and as `GET /lookup` gives it.
+"""The screen pop: the caller's card, as `call.offered` brings it to the agent's screen and `GET /lookup` gives it.
 
 One JSON document, gathered by one SQL statement (`services/screen_pop.py`) and finished by `domain/card.py`, which adds
 the words. This schema is its contract: tests hold every pop that is pushed against it.

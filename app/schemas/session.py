@@ -88,5 +88,5 @@ class SessionRead(BaseModel):
     scopes: list[Scope] = Field(description="What may be done with this session or token.")
     via: Literal["session", "token"]
     expires_at: datetime | None = Field(
-        description="When it ends. A session is prolonged by being used, to a week at most; null for a token without end."
+        description="When it ends; null for a token without end. Being used prolongs a session, to a week at most."
     )

@@ -1,0 +1,1 @@
+"""The use cases: functions that own their queries and their locks."""

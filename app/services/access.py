@@ -20,7 +20,6 @@ from app.domain.scopes import Scope
 from app.errors import NotAllowed, NotSignedIn
 from app.models.people import Agent, AgentSession, ApiToken, Role
 
-
 _DESK: Final = frozenset(
     {
         Scope.CALLS_READ,

@@ -25,8 +25,8 @@ async def tell(
 ) -> int:
     """Append to one agent's log and return the event's number.
 
-    Raises the agent's `last_event_no` first, which locks their presence row: that is what makes the numbers of one agent
-    appear in order. Locks presence; a call row, if needed, must have been locked before.
+    Raises the agent's `last_event_no` first, which locks their presence row: that is what makes the numbers of one
+    agent appear in order. Locks presence; a call row, if needed, must have been locked before.
     """
     no = await session.scalar(
         update(AgentPresence)
@@ -58,7 +58,7 @@ async def last_numbers(session: AsyncSession, agent_ids: Iterable[UUID]) -> dict
     rows = await session.execute(
         select(AgentPresence.agent_id, AgentPresence.last_event_no).where(AgentPresence.agent_id.in_(list(agent_ids)))
     )
-    return {agent_id: no for agent_id, no in rows}
+    return {row.agent_id: row.last_event_no for row in rows}
 
 
 async def acknowledge(session: AsyncSession, agent_id: UUID, no: int, at: datetime) -> AgentEvent | None:

@@ -1,8 +1,8 @@
 """What the carrier says of a call, joined to what is known: states of the call and its legs, answers, ends, recordings.
 
-The carrier repeats itself, overtakes itself and leaves things out. So every message is kept once in the inbox, facts are
-only ever joined (`domain/call_states.py`), and what follows for the agent is done when a fact turns true for the first
-time. The record of a call is the same whatever the order in which its messages came.
+The carrier repeats itself, overtakes itself and leaves things out. So every message is kept once in the inbox, facts
+are only ever joined (`domain/call_states.py`), and what follows for the agent is done when a fact turns true for the
+first time. The record of a call is the same whatever the order in which its messages came.
 """
 
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.call_states import CallState, CarrierStatus, call_state, join_leg
+from app.domain.call_states import CallState, CarrierStatus, call_state, join_call, join_leg
 from app.domain.matching import MatchOutcome
 from app.domain.routing import LeaveReason
 from app.models.base import new_id
@@ -44,7 +44,7 @@ _NOT_ANSWERED = {
 
 
 async def keep(session: AsyncSession, event: CallEvent, dedupe_key: str) -> bool:
-    """Put an event into the inbox. Returns False when the same thing was heard before: then nothing more is to be done."""
+    """Put an event into the inbox; False when it was heard before, and so nothing more is to be done."""
     kept = await session.scalar(
         insert(CarrierEvent)
         .values(
@@ -63,7 +63,7 @@ async def keep(session: AsyncSession, event: CallEvent, dedupe_key: str) -> bool
 
 
 def status_key(event: CallEvent) -> str:
-    """What makes two status callbacks the same: the leg, what is said of it, and the carrier's count, where it counts."""
+    """What makes two status callbacks the same: the leg, what is said of it, and the carrier's count, if it counts."""
     return f"status:{event.call_id}:{event.status}:{'' if event.sequence is None else event.sequence}"
 
 
@@ -129,14 +129,15 @@ def _moment(event: CallEvent) -> datetime:
 
 
 def settle(call: Call) -> None:
-    """Work the state out of the facts."""
-    call.state = call_state(
+    """Work the state out of the facts; it only ever moves forward."""
+    worked_out = call_state(
         call.customer_status,
         was_waiting=call.queued_at is not None,
         agent_answered=call.answered_at is not None,
         callback_promised=call.kept_place_at is not None,
         left_voicemail=call.voicemail_at is not None,
     )
+    call.state = join_call(call.state, worked_out)
 
 
 async def join_own_status(
@@ -220,7 +221,7 @@ async def join_leg_status(
             answered -= timedelta(seconds=event.seconds or 0)
         leg.answered_at = min(leg.answered_at or answered, answered)
         first_time = call.answered_at is None
-        if first_time or leg.answered_at < call.answered_at:
+        if call.answered_at is None or leg.answered_at < call.answered_at:
             call.answered_at = leg.answered_at
             call.answered_by_id = leg.agent_id
         call.left_queue_at = call.left_queue_at or (call.answered_at if call.queued_at else None)

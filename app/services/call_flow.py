@@ -1,8 +1,8 @@
 """What a caller hears next: the answer to every question the carrier asks during a call.
 
 The first question is answered by `ring` (services/ringing.py) and put into words here. The later ones, what became of
-the dialling, a turn of the wait loop, the message after the beep, come with a session: they lock the call's row first and
-an agent's after it.
+the dialling, a turn of the wait loop, the message after the beep, come with a session: they lock the call's row first
+and an agent's after it.
 """
 
 from datetime import datetime, timedelta
@@ -38,7 +38,7 @@ KEEP_PLACE: Final = "1"
 """The key for "call me back"."""
 
 SILENCE: Final = timedelta(seconds=60)
-"""How much longer than its wait loop a call may be silent before it is taken to be gone: prompts take time to be said."""
+"""How much longer than its wait loop a call may be silent before it counts as gone: prompts take time to say."""
 
 _LEFT_BECAUSE: Final = {
     CarrierStatus.BUSY: LeaveReason.DECLINED,
@@ -75,6 +75,7 @@ def first_answer(rung: Rung, event: CallEvent, route: Route, hotline: Hotline) -
         language=language,
         greeting=greeting,
         record=queue.record_calls,
+        notice=queue.record_calls,
     )
 
 
@@ -163,7 +164,8 @@ async def _next(
             ring_seconds=queue.ring_seconds,
             language=language,
             first=False,
-            record=queue.record_calls and not await _was_rung(session, call),
+            record=queue.record_calls,
+            notice=queue.record_calls and not await _was_rung(session, call),
         )
     if waited and now - call.received_at > timedelta(seconds=queue.max_wait_seconds):
         call.left_queue_at = now
@@ -262,7 +264,7 @@ async def after_the_beep(session: AsyncSession, event: CallEvent, hotline: Hotli
     await hear_recording(session, event, hotline, RecordingKind.VOICEMAIL)
     call = await find_call(session, event.provider, event.call_id)
     language = _language(call, _queue_of(call, hotline)) if call else choose_language(None)
-    return HangUp(language, thanks=event.recording_id is not None)
+    return HangUp(language, message_kept=event.recording_id is not None)
 
 
 async def after_an_error(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer:

@@ -1,12 +1,11 @@
-"""Calls as people see and finish them: lists, details, the trace, taking an offered call, wrapping up, whose call it is."""
+"""Calls as people see and finish them: lists, details, the trace, taking one, wrapping it up, whose it is."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select, tuple_
+from sqlalchemy import Select, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -98,7 +97,7 @@ _AcceptedBy = aliased(Agent)
 _WrappedUpBy = aliased(Agent)
 
 
-def _summaries() -> Select[Any]:
+def _summaries() -> Select[Call, Queue, Customer, Agent]:
     return (
         select(Call, Queue, Customer, _AnsweredBy)
         .outerjoin(Queue, Queue.id == Call.queue_id)
@@ -181,7 +180,7 @@ async def get_trace(session: AsyncSession, call_id: UUID) -> dict[str, Any]:
     call = await session.get(Call, call_id)
     if call is None:
         raise NoSuchCall("There is no such call.")
-    rows: Sequence[Row[tuple[CallTrace, Agent | None]]] = (
+    rows = (
         await session.execute(
             select(CallTrace, Agent)
             .outerjoin(Agent, Agent.id == CallTrace.agent_id)
@@ -284,7 +283,8 @@ async def wrap_up(
     call = await _locked_call(session, call_id)
     presence = await holding(session, call_id)
     holds = presence is not None and presence.agent_id == agent_id and presence.state is not Presence.RESERVED
-    if not holds and call.answered_by_id != agent_id and call.wrapped_up_by_id != agent_id and not may_for_others:
+    is_mine = holds or agent_id in (call.answered_by_id, call.wrapped_up_by_id)
+    if not is_mine and not may_for_others:
         raise NotYours("Only who took this call, or a supervisor, may wrap it up.")
     if call.answered_at is None and call.kept_place_at is None and call.voicemail_at is None and not holds:
         raise NotTaken("Nobody talked in this call, and nothing was promised or left in it.")

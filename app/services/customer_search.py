@@ -1,7 +1,8 @@
 """Finding customers by what somebody has at hand: a code, part of a name, a number in any spelling, an e-mail address.
 
-Each way to search is a query of its own, because one query with ORs would use no index; each gives its newest customers,
-and the page is the newest of all of them. That is exact: a page of n of the union lies within the first n of each part.
+Each way to search is a query of its own, because one query with ORs would use no index; each gives its newest
+customers, and the page is the newest of all of them. That is exact: the first n of a union lie within the first n of
+its parts.
 """
 
 import re
@@ -103,7 +104,7 @@ async def _primary_numbers(session: AsyncSession, customer_ids: list[UUID]) -> d
             CustomerPhone.customer_id.in_(customer_ids), CustomerPhone.is_primary
         )
     )
-    return {customer_id: e164 for customer_id, e164 in rows}
+    return {row.customer_id: row.e164 for row in rows}
 
 
 def _summary(customer: Customer, owner: str | None, e164: str | None, hotline: Hotline) -> CustomerSummary:

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.card import Json, address_as
+from app.domain.scopes import Scope
 from app.errors import Conflict, Invalid, NotFound
 from app.models.customers import Customer, CustomerKind, CustomerPhone
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
 from app.schemas.screen_pop import BothLanguages, PopOwner
-from app.services.access import Scope, Signed
+from app.services.access import Signed
 from app.services.customer_phones import phone_read, phones_of, read_phones
 from app.services.hotline import Hotline
 from app.services.names import LatinForms, latin

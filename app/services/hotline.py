@@ -1,7 +1,7 @@
 """The hotline as it is set up: queues, their hours, the numbers that lead to them. Read by every call, changed seldom.
 
-Each process keeps one immutable `Hotline` in memory and reads it anew every few seconds and after a change of its own, so
-a ringing call needs no query to know its queue, whether it is open, and, when the database is away, whom to ring.
+Each process keeps one immutable `Hotline` in memory and reads it anew every few seconds and after a change of its own,
+so a ringing call needs no query to know its queue, whether it is open, and, when the database is away, whom to ring.
 """
 
 from collections.abc import Mapping

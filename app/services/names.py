@@ -26,20 +26,21 @@ class LatinForms(NamedTuple):
 
 
 _COMPOUND_SURNAMES: Final = frozenset(
-    "欧阳 歐陽 司马 司馬 诸葛 諸葛 上官 司徒 司空 司寇 东方 東方 独孤 獨孤 慕容 夏侯 皇甫 尉迟 尉遲 公孙 公孫 公羊 公冶 公西 长孙 長孫 "
-    "宇文 轩辕 軒轅 令狐 钟离 鍾離 闻人 聞人 端木 百里 呼延 南宫 南宮 拓跋 赫连 赫連 澹台 澹臺 淳于 单于 單于 太史 申屠 鲜于 鮮于 万俟 "
-    "濮阳 濮陽 宗政 第五 南门 南門 东郭 東郭 西门 西門 羊舌 梁丘 左丘 谷梁 穀梁 仲孙 仲孫 叔孙 叔孫 完颜 完顏 纳兰 納蘭 乐正 樂正 漆雕 "
-    "壤驷 亓官 巫马 巫馬 夹谷 颛孙 宰父 段干".split()
+    "欧阳 歐陽 司马 司馬 诸葛 諸葛 上官 司徒 司空 司寇 东方 東方 独孤 獨孤 慕容 夏侯 皇甫 尉迟 尉遲 公孙 公孫 "
+    "公羊 公冶 公西 长孙 長孫 宇文 轩辕 軒轅 令狐 钟离 鍾離 闻人 聞人 端木 百里 呼延 南宫 南宮 拓跋 赫连 赫連 "
+    "澹台 澹臺 淳于 单于 單于 太史 申屠 鲜于 鮮于 万俟 濮阳 濮陽 宗政 第五 南门 南門 东郭 東郭 西门 西門 羊舌 "
+    "梁丘 左丘 谷梁 穀梁 仲孙 仲孫 叔孙 叔孫 完颜 完顏 纳兰 納蘭 乐正 樂正 漆雕 壤驷 亓官 巫马 巫馬 夹谷 颛孙 "
+    "宰父 段干".split()
 )
 """Surnames of two characters."""
 
 _SURNAME_READINGS: Final = dict(
     pair.split(":")
     for pair in (
-        "单:Shan 單:Shan 仇:Qiu 解:Xie 曾:Zeng 区:Ou 區:Ou 朴:Piao 查:Zha 盖:Ge 蓋:Ge 覃:Qin 翟:Zhai 缪:Miao 繆:Miao 秘:Bi "
-        "折:She 黑:He 种:Chong 洗:Xian 员:Yun 員:Yun 乜:Nie 牟:Mu 隗:Wei 句:Gou 繁:Po 郇:Xun 祭:Zhai 佴:Nai 薄:Bo 乐:Yue 樂:Yue "
-        "召:Shao 宓:Mi 藏:Zang 适:Kuo 角:Jue 库:She 尉迟:Yuchi 尉遲:Yuchi 长孙:Zhangsun 長孫:Zhangsun 澹台:Tantai 澹臺:Tantai "
-        "单于:Chanyu 單于:Chanyu 万俟:Moqi 乐正:Yuezheng 樂正:Yuezheng"
+        "单:Shan 單:Shan 仇:Qiu 解:Xie 曾:Zeng 区:Ou 區:Ou 朴:Piao 查:Zha 盖:Ge 蓋:Ge 覃:Qin 翟:Zhai 缪:Miao 繆:Miao "
+        "秘:Bi 折:She 黑:He 种:Chong 洗:Xian 员:Yun 員:Yun 乜:Nie 牟:Mu 隗:Wei 句:Gou 繁:Po 郇:Xun 祭:Zhai 佴:Nai "
+        "薄:Bo 乐:Yue 樂:Yue 召:Shao 宓:Mi 藏:Zang 适:Kuo 角:Jue 库:She 尉迟:Yuchi 尉遲:Yuchi 长孙:Zhangsun "
+        "長孫:Zhangsun 澹台:Tantai 澹臺:Tantai 单于:Chanyu 單于:Chanyu 万俟:Moqi 乐正:Yuezheng 樂正:Yuezheng"
     ).split()
 )
 """Surnames that are read otherwise than their characters usually are."""
@@ -70,12 +71,12 @@ _LONGEST_GIVEN_NAME: Final = 2
 def latin(name: str) -> LatinForms:
     """Take a person's name apart and write it in Latin letters.
 
-    - Chinese, with a given name of at most two characters: compound surnames are known, otherwise the first character
-      is the surname. A name that is nothing but a surname is one.
-      Four characters without a compound surname are taken for somebody who has no Chinese surname (田中太郎), or has two
-      (陈李慧芳): they are romanised and no surname is guessed.
+    - Chinese, with a given name of at most two characters: compound surnames are known, otherwise the first
+      character is the surname. A name that is nothing but a surname is one.
+    - Longer Chinese names, of people who have no Chinese surname (田中太郎) or two of them (陈李慧芳): romanised, and
+      no surname is guessed.
     - A surname with a title, as agents write it down (鲁先生): the surname, and `Mr Lu`.
-    - With a dot between its parts (买买提·阿卜杜拉) or mixed with anything else: romanised without a guess at the surname.
+    - With a dot between its parts (买买提·阿卜杜拉) or mixed with other letters: romanised, and no surname is guessed.
     - In Latin letters: as it is; the surname is the last word with its particles (`van Gogh`), or what stands before a
       comma. A single word has none.
     - In any other script: nothing.
@@ -135,8 +136,8 @@ def _read_surname(surname: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _read(characters: str) -> str:
-    """Chinese characters as one word in lower case without tones; a character that no dictionary knows stays as it is."""
-    # The dictionary of phrases would take 45 MB more of every worker that meets a Chinese name, and names are not phrases.
+    """Chinese characters as one word in lower case without tones; one that no dictionary knows stays as it is."""
+    # The dictionary of phrases would take 45 MB more of a worker that meets a Chinese name, and names are no phrases.
     os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
     from pypinyin import lazy_pinyin  # noqa: PLC0415 - for its weight: 14 MB that most workers never need
 

@@ -1,8 +1,8 @@
 """What an agent is doing, and every way it changes.
 
-`offline`, `available` and `break` are the agent's own to choose; `reserved`, `on_call` and `wrap_up` come and go with calls.
-Whoever changes a presence locks its row first (`FOR UPDATE`); a call's row, if it is needed too, must have been locked
-before, except with SKIP LOCKED, so that nobody waits in a circle.
+`offline`, `available` and `break` are the agent's own to choose; `reserved`, `on_call` and `wrap_up` come and go with
+calls. Whoever changes a presence locks its row first (`FOR UPDATE`); a call's row, if it is needed too, must have been
+locked before, except with SKIP LOCKED, so that nobody waits in a circle.
 
     offline ⇄ available ⇄ break
                  │ reserve (services/reserving.py)
@@ -171,7 +171,8 @@ async def withdraw(
         because: the agent's own words for it.
     """
     call_id = presence.call_id
-    assert presence.state is Presence.RESERVED and call_id is not None
+    assert presence.state is Presence.RESERVED
+    assert call_id is not None
     step = {LeaveReason.DECLINED: TraceStep.DECLINED, LeaveReason.NO_ANSWER: TraceStep.NOT_ANSWERED}
     trace(session, call_id, step.get(reason, TraceStep.RELEASED), at=now, agent_id=presence.agent_id, reason=reason)
     await session.execute(

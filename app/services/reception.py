@@ -78,7 +78,8 @@ class Reception:
             raw: the same as it came, for the spool.
 
         Raises:
-            Unavailable: neither the database nor the disk took a message that needs no answer; the carrier may try again.
+            Unavailable: neither the database nor the disk took a message that needs no answer; the carrier may try
+            again.
         """
         budget = self.voice_budget if event.kind is EventKind.VOICE else BUDGET_SECONDS
         # Waited for, not cancelled and waited for: a statement on a hung database may take its time to be cancelled.
@@ -146,7 +147,7 @@ class Reception:
             return None
         language = self._language(event, hotline)
         if event.kind is EventKind.VOICEMAIL:
-            return HangUp(language, thanks=True)
+            return HangUp(language, message_kept=True)
         if event.kind is EventKind.DIAL_RESULT and event.dial_status is CarrierStatus.COMPLETED:
             return HangUp(language)
         if asks_for_callback and is_kept and hotline.number(event.from_raw).is_number:
@@ -175,7 +176,7 @@ class Reception:
     def last_resort(self, event: CallEvent) -> Answer:
         """The answer when something of ours failed that nobody thought of: it needs neither database nor luck."""
         if event.kind is EventKind.VOICEMAIL:
-            return HangUp(self._language(event, self.hotline.now), thanks=True)
+            return HangUp(self._language(event, self.hotline.now), message_kept=True)
         return self._elsewhere(event, self.hotline.now)
 
     async def keep_replaying(self) -> None:
@@ -197,7 +198,7 @@ class Reception:
             for raw in self.spool.waiting():
                 try:
                     await self._replay_one(raw)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - one request that cannot be replayed must not hold up the rest
                     if is_outage(error):
                         break
                     self.spool.set_aside(raw, error)

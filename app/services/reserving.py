@@ -1,7 +1,7 @@
 """Choosing and reserving an agent: the SQL that a ringing call and every later offer of it share.
 
-The CTEs expect `caller(customer_id, queue_id)`, one row. Each looks for a free agent only where the one before found none,
-locks the row it found and steps over rows that others hold (`FOR UPDATE SKIP LOCKED`), so that two calls never
+The CTEs expect `caller(customer_id, queue_id)`, one row. Each looks for a free agent only where the one before found
+none, locks the row it found and steps over rows that others hold (`FOR UPDATE SKIP LOCKED`), so that two calls never
 reserve one agent and neither waits for the other. `domain/routing.py` says the order and why.
 """
 
@@ -65,7 +65,8 @@ reserved AS (
     UPDATE agent_presence p
     SET state = '{Presence.RESERVED}', reason = '', since = CAST(:now AS timestamptz), available_since = NULL,
         call_id = ringing.id, last_event_no = p.last_event_no + 1,
-        reserved_until = CAST(:now AS timestamptz) + make_interval(secs => CAST(:ring_seconds AS integer) + {GRACE_SECONDS})
+        reserved_until = CAST(:now AS timestamptz) + make_interval(secs => CAST(:ring_seconds AS integer) +
+        {GRACE_SECONDS})
     FROM chosen, ringing
     WHERE p.agent_id = chosen.agent_id AND ringing.live
     RETURNING p.agent_id, p.last_event_no AS no, chosen.identity
@@ -77,7 +78,11 @@ offered_leg AS (
 ),
 pushed AS (
     INSERT INTO agent_events (agent_id, no, type, call_id, at, data)
-    SELECT reserved.agent_id, reserved.no, '{AgentEventType.CALL_OFFERED}', ringing.id, CAST(:now AS timestamptz), pop.document
+    SELECT reserved.agent_id, reserved.no, '{AgentEventType.CALL_OFFERED}', ringing.id, CAST(:now AS timestamptz),
+    pop.document
     FROM reserved, ringing, pop
 )"""
-"""CTEs that reserve `chosen` for `ringing(id, live)` and write the leg and the push. Takes `:now`, `:ring_seconds`, `:leg_id`."""
+"""CTEs that reserve `chosen` for `ringing(id, live)`, and write the leg and the push.
+
+Takes `:now`, `:ring_seconds` and `:leg_id`.
+"""

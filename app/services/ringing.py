@@ -46,8 +46,8 @@ caller AS MATERIALIZED (
 {CHOOSE},
 ringing AS (
     INSERT INTO calls AS c (
-        id, provider, provider_call_id, direction, state, customer_status, from_raw, from_e164, to_raw, caller_name, caller,
-        language, queue_id, match_outcome, match_reason, customer_id, received_at, heard_at,
+        id, provider, provider_call_id, direction, state, customer_status, from_raw, from_e164, to_raw, caller_name,
+        caller, language, queue_id, match_outcome, match_reason, customer_id, received_at, heard_at,
         queued_at, routed
     )
     SELECT CAST(:call_id AS uuid), CAST(:provider AS text), CAST(:provider_call_id AS text), 'inbound',
@@ -56,8 +56,10 @@ ringing AS (
            '{CarrierStatus.RINGING}', CAST(:from_raw AS text), CAST(:from_e164 AS varchar), CAST(:to_raw AS text),
            CAST(:caller_name AS text), CAST(:caller AS jsonb), coalesce(caller.language, CAST(:language AS text)),
            CAST(:queue_id AS uuid), matched.outcome, matched.reason, matched.customer_id, CAST(:now AS timestamptz),
-           CAST(:now AS timestamptz), CASE WHEN CAST(:may_reserve AS boolean) AND chosen.agent_id IS NULL THEN CAST(:place_at AS timestamptz) END,
-           jsonb_build_object('identity', chosen.identity, 'place', waiting.before + 1, 'open', CAST(:is_open AS boolean))
+           CAST(:now AS timestamptz), CASE WHEN CAST(:may_reserve AS boolean) AND chosen.agent_id IS NULL THEN
+           CAST(:place_at AS timestamptz) END,
+           jsonb_build_object('identity', chosen.identity, 'place', waiting.before + 1, 'open', CAST(:is_open AS
+           boolean))
     FROM matched CROSS JOIN waiting CROSS JOIN caller LEFT JOIN chosen ON true
     ON CONFLICT (provider, provider_call_id) DO UPDATE
     SET is_stub = false, from_raw = EXCLUDED.from_raw, from_e164 = EXCLUDED.from_e164, to_raw = EXCLUDED.to_raw,

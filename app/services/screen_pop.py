@@ -38,7 +38,8 @@ found AS MATERIALIZED (
     SELECT unnest(CAST(:verified AS uuid[])), CAST(:reason AS text) WHERE NOT EXISTS (SELECT FROM exact)
 ),
 matched AS MATERIALIZED (
-    SELECT CASE WHEN CAST(:withheld AS boolean) THEN '{MatchOutcome.WITHHELD}' WHEN count(*) = 1 THEN '{MatchOutcome.UNIQUE}'
+    SELECT CASE WHEN CAST(:withheld AS boolean) THEN '{MatchOutcome.WITHHELD}' WHEN count(*) = 1 THEN
+    '{MatchOutcome.UNIQUE}'
                 WHEN count(*) > 1 THEN '{MatchOutcome.SEVERAL}' ELSE '{MatchOutcome.UNKNOWN}' END AS outcome,
            CASE WHEN count(*) = 1 THEN (array_agg(customer_id))[1] END AS customer_id,
            min(reason) AS reason,
@@ -47,9 +48,9 @@ matched AS MATERIALIZED (
 )"""
 """CTEs from a number to `matched(outcome, customer_id, reason, more)`.
 
-Takes `:lookup` (E.164 or null), `:bucket` (last 8 digits or null), `:withheld`, and `:verified`, `:reason`: the customers
-among `loose` whom the phone-number library confirmed. With `:verified` null and no exact match, `loose` holds who
-is to be verified, and nothing has been decided.
+Takes `:lookup` (E.164 or null), `:bucket` (last 8 digits or null), `:withheld`, and `:verified`, `:reason`: the
+customers among `loose` whom the phone-number library confirmed. With `:verified` null and no exact match, `loose`
+holds who is to be verified, and nothing has been decided.
 """
 
 POP: Final = """

@@ -56,7 +56,9 @@ _SECONDS_LEFT: Final = text(
     FROM sign_in_attempts WHERE key = :key
     """
 )
-_TAKE_BACK: Final = text("UPDATE sign_in_attempts SET failures = greatest(failures - 1, 0) WHERE key = :key")
+_TAKE_BACK: Final = text(
+    "UPDATE sign_in_attempts SET failures = CASE WHEN :all THEN 0 ELSE greatest(failures - 1, 0) END WHERE key = :key"
+)
 # Skips what somebody else is writing: waiting for several rows in no order would be the way into a deadlock.
 _FORGET_OLD: Final = text(
     """
@@ -76,10 +78,14 @@ class TooManySignIns(TooManyRequests):
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One key that attempts are counted under, and how many failures it bears."""
+    """One key that attempts are counted under, and how many failures it bears.
+
+    `one_person`: only one person's attempts are, so their success wipes out the failures before it.
+    """
 
     key: str
     limit: int
+    one_person: bool = False
 
 
 def counts_for(account: str, address: str, device: str | None) -> tuple[Count, ...]:
@@ -91,7 +97,7 @@ def counts_for(account: str, address: str, device: str | None) -> tuple[Count, .
         device: the device that `known_device` recognised, if it did.
     """
     if device is not None:
-        return (Count(f"device:{device}", PER_DEVICE),)
+        return (Count(f"device:{device}", PER_DEVICE, one_person=True),)
     network = _network_of(address)
     return (
         Count(f"address:{network}", PER_ADDRESS),
@@ -101,7 +107,7 @@ def counts_for(account: str, address: str, device: str | None) -> tuple[Count, .
 
 def counts_for_change(agent_id: UUID) -> tuple[Count, ...]:
     """What attempts at changing a password are counted under; they come from a session, so from one person."""
-    return (Count(f"change:{agent_id}", PER_DEVICE),)
+    return (Count(f"change:{agent_id}", PER_DEVICE, one_person=True),)
 
 
 def device_cookie_name(account: str) -> str:
@@ -155,7 +161,7 @@ class SignInLimits:
     async def take_back(self, session: AsyncSession, counts: tuple[Count, ...]) -> None:
         """The attempt was no failure. Also forgets, a thousand at a time, what is older than a window."""
         for count in counts:
-            await session.execute(_TAKE_BACK, {"key": count.key})
+            await session.execute(_TAKE_BACK, {"key": count.key, "all": count.one_person})
         await session.execute(_FORGET_OLD, {"window": float(WINDOW_SECONDS)})
 
     def _remember(self, key: str, seconds: float) -> TooManySignIns:

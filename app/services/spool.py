@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -57,7 +57,8 @@ class Spool:
         """Keep a request: on return it has reached the disk. Blocks for as long as the disk takes.
 
         Returns:
-            False when the disk would not take it (full, read-only): it is then kept in memory only, and the log says so.
+            False when the disk would not take it (full, read-only): it is then kept in memory only, and the log says
+            so.
         """
         metrics.spooled.inc()
         try:
@@ -75,12 +76,12 @@ class Spool:
         draft = self._folder / f".{name}"
         content = json.dumps({"route": item.route, "body": item.body, "received_at": item.received_at.isoformat()})
         try:
-            with open(draft, "w", encoding="utf-8") as file:
+            with draft.open("w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o600)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(draft, self._folder / name)
+            draft.replace(self._folder / name)
         except OSError:
             draft.unlink(missing_ok=True)
             raise
@@ -103,16 +104,12 @@ class Spool:
         return bool(self._refused)
 
     def _names(self) -> Iterator[str]:
-        try:
-            entries = os.listdir(self._folder)
-        except FileNotFoundError:
-            return iter(())
-        return iter(sorted(name for name in entries if name.endswith(_SUFFIX) and not name.startswith(".")))
+        return iter(sorted(path.name for path in self._folder.glob(f"*{_SUFFIX}") if not path.name.startswith(".")))
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
         """Be the one who replays: yields whether nobody else is."""
-        with open(self._folder / ".lock", "a", encoding="ascii") as lock:
+        with (self._folder / ".lock").open("a", encoding="ascii") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -134,7 +131,7 @@ class Spool:
             except FileNotFoundError:
                 continue
             except (ValueError, KeyError, TypeError) as error:
-                self.set_aside(Spooled("", "", datetime.min, name), error)
+                self.set_aside(Spooled("", "", datetime.now(UTC), name), error)
         while self._refused:
             yield self._refused[0]
 
@@ -155,5 +152,5 @@ class Spool:
             return
         aside = self._folder / "failed"
         aside.mkdir(exist_ok=True, mode=0o700)
-        os.replace(self._folder / item.name, aside / item.name)
+        (self._folder / item.name).replace(aside / item.name)
         metrics.spool_depth.set(self.depth())

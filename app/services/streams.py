@@ -1,4 +1,4 @@
-"""What stands around an agent's open sockets: who is connected, who is gone, and what keeps the house in order meanwhile."""
+"""What stands around an agent's open sockets: who is connected, who is gone, and the housekeeping."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

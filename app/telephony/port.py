@@ -31,9 +31,10 @@ class CallEvent:
     """One thing a carrier told us, after its signature was verified.
 
     `call_id` is the carrier's id of the call it speaks of, `parent_call_id` that of the customer's call when it speaks
-    of another party's leg. `occurred_at` is the carrier's own time of it and `seconds` how long a leg that is over lasted, where
-    it tells them. Numbers are raw, as the carrier sent them. `params` holds every parameter as it came
-    (of a repeated one the last value) and is what the inbox keeps. `is_message` is true of a recording made after the beep.
+    of another party's leg. `occurred_at` is the carrier's own time of it and `seconds` how long a leg that is over
+    lasted, where it tells them. Numbers are raw, as the carrier sent them. `params` holds every parameter as it came
+    (of a repeated one the last value) and is what the inbox keeps. `is_message` is true of a recording made after the
+    beep.
     """
 
     kind: EventKind
@@ -72,7 +73,7 @@ class VoicemailReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RingAgent:
-    """Greet (only `first`), say the recording notice if `record`, and ring one agent's client for `ring_seconds`."""
+    """Greet (only `first`), say the recording `notice`, and ring one agent's client for `ring_seconds`."""
 
     identity: str
     ring_seconds: int
@@ -80,6 +81,7 @@ class RingAgent:
     greeting: str = ""
     first: bool = True
     record: bool = False
+    notice: bool = False
     caller_id: str = ""
 
 
@@ -129,10 +131,10 @@ class ForwardCall:
 
 @dataclass(frozen=True, slots=True)
 class HangUp:
-    """End the call, with a word of thanks where `thanks` is set."""
+    """End the call; `message_kept` thanks the caller for the message they left."""
 
     language: str
-    thanks: bool = False
+    message_kept: bool = False
 
 
 Answer = RingAgent | Wait | CallbackPromised | TakeVoicemail | ForwardCall | HangUp

@@ -86,6 +86,7 @@ def call_event(
         recording_id=_matching(_RECORDING_SID, get("RecordingSid")),
         recording_url=get("RecordingUrl") or None,
         recording_seconds=_number(get("RecordingDuration")),
+        is_message=get("RecordingSource") == "RecordVerb",
         error_code=get("ErrorCode", "")[:MAX_TEXT] or None,
         error_url=get("ErrorUrl") or None,
         idempotency_token=_clean(idempotency_token, MAX_TEXT) or None if idempotency_token else None,

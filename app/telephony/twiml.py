@@ -128,8 +128,8 @@ def _render(answer: Answer, links: Links, opening: str) -> str:
                 _fit_for_xml(answer.number)
             )
         case HangUp():
-            if answer.thanks:
-                _say(response, prompt(Prompt.GOODBYE, answer.language), answer.language)
+            if answer.message_kept:
+                _say(response, prompt(Prompt.MESSAGE_KEPT, answer.language), answer.language)
             response.hangup()
     return str(response)
 
@@ -169,7 +169,7 @@ def _safe_goodbye() -> str:
 def _ring_agent(response: VoiceResponse, answer: RingAgent, links: Links) -> None:
     if answer.first:
         _say(response, answer.greeting, answer.language)
-    if answer.record:
+    if answer.notice:
         _say(response, prompt(Prompt.RECORDING_NOTICE, answer.language), answer.language)
     moment = Prompt.ONE_MOMENT if answer.first else Prompt.STILL_TRYING
     _say(response, prompt(moment, answer.language), answer.language)

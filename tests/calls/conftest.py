@@ -1,4 +1,4 @@
-"""A whole hotline for a test: the service on a socket, a simulated carrier that speaks its wire, agents at their desks."""
+"""A whole hotline for a test: the service on a socket, a simulated carrier on its wire, agents at their desks."""
 
 import asyncio
 import json
@@ -91,9 +91,7 @@ class Hotline:
         """One more tab of an agent."""
         query = "" if after is None else f"?after={after}"
         opened = await self.stack.enter_async_context(
-            connect(
-                f"{self.served.ws_url}/api/v1/agent/stream{query}", additional_headers=cookie_header, proxy=None
-            )
+            connect(f"{self.served.ws_url}/api/v1/agent/stream{query}", additional_headers=cookie_header, proxy=None)
         )
         return Desk(agent, http, self.served, cookie_header, opened)
 
@@ -142,7 +140,11 @@ async def make_hotline(database_url: str, tmp_path: Path) -> AsyncIterator[MakeH
     async with AsyncExitStack() as stack:
 
         async def make(
-            *, queue: dict[str, Any] | None = None, line: dict[str, Any] | None = None, dsn: str = database_url, **given: Any
+            *,
+            queue: dict[str, Any] | None = None,
+            line: dict[str, Any] | None = None,
+            dsn: str = database_url,
+            **given: Any,
         ) -> Hotline:
             port = free_port()
             carrier = await stack.enter_async_context(
@@ -183,4 +185,3 @@ async def make_hotline(database_url: str, tmp_path: Path) -> AsyncIterator[MakeH
 async def hotline(make_hotline: MakeHotline) -> Hotline:
     """A hotline that is always open, with nobody at the desks yet."""
     return await make_hotline()
-

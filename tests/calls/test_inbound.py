@@ -16,7 +16,8 @@ async def test_the_card_is_there_before_the_phone_is_picked_up(hotline: Hotline)
 
     pop = ScreenPop.model_validate(offered["data"]["screen_pop"])
     assert pop.match.outcome == "unique"
-    assert pop.customer is not None and pop.customer.code == lu.code
+    assert pop.customer is not None
+    assert pop.customer.code == lu.code
     assert pop.customer.address_as.zh == "鲁先生"
     assert await desk.presence() == "reserved"
     ringing = await call.wait_for(SimEventKind.LEG_RINGING)
@@ -36,7 +37,12 @@ async def test_the_card_is_there_before_the_phone_is_picked_up(hotline: Hotline)
     call_id = offered["data"]["call_id"]
     answer = await desk.http.put(
         f"/api/v1/calls/{call_id}/wrap-up",
-        json={"disposition": "resolved", "stage": "after_sale", "heard_of_us": "existing_customer", "notes": "已重置。"},
+        json={
+            "disposition": "resolved",
+            "stage": "after_sale",
+            "heard_of_us": "existing_customer",
+            "notes": "已重置。",
+        },
     )
     assert answer.status_code == 200, answer.text
     assert answer.json()["customer"]["code"] == lu.code

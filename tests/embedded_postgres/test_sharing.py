@@ -100,7 +100,12 @@ def test_a_first_start_that_is_killed_leaves_no_half_made_database(tmp_path: Pat
     while not list(data_dir.glob("cluster.new-*/PG_VERSION")):
         assert victim.process.poll() is None
         time.sleep(0.001)
+    [initdb] = psutil.Process(victim.process.pid).children()
+    initdb.suspend()
     victim.kill()
+    with pytest.raises(DataDirInUseError):
+        EmbeddedPostgres.start(data_dir, timeout=0.1)
+    initdb.resume()
     with start(data_dir) as server:
         assert value(server.dsn(), "SELECT 1") == 1
     assert not list(data_dir.glob("cluster.new-*"))

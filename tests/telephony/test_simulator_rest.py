@@ -1,4 +1,4 @@
-"""The REST subset: held against Twilio's published description, driven by Twilio's own client, and going wrong on request."""
+"""The REST subset: as Twilio's published description has it, over a socket, and going wrong on request."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,8 +8,10 @@ from urllib.parse import parse_qsl
 
 import httpx
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.telephony.simulator import Line, RestFault, RestProblem, SimEventKind, Trouble, serve_rest
+from app.telephony.simulator import Line, RestFault, RestProblem, SimEventKind, Trouble, rest_app, serve_rest
+from app.telephony.simulator.serving import serve_app
 from tests.telephony.contract import check_request, check_response, requires_contract
 from tests.telephony.simulated_hotline import (
     ACCOUNT_SID,
@@ -46,10 +48,28 @@ async def line(hotline: Hotline) -> AsyncIterator[Line]:
         yield line
 
 
+@pytest.fixture(scope="module")
+async def switchboard() -> AsyncIterator["Switchboard"]:
+    board = Switchboard()
+    async with serve_app(board) as board.url:
+        yield board
+
+
 @pytest.fixture
-async def api(line: Line) -> AsyncIterator["Api"]:
-    async with serve_rest(line) as url, httpx.AsyncClient(base_url=url, auth=(ACCOUNT_SID, AUTH_TOKEN)) as client:
+async def api(line: Line, switchboard: "Switchboard") -> AsyncIterator["Api"]:
+    switchboard.app = rest_app(line)
+    async with httpx.AsyncClient(base_url=switchboard.url, auth=(ACCOUNT_SID, AUTH_TOKEN), verify=False) as client:
         yield Api(client)
+
+
+class Switchboard:
+    """One socket for the API of whichever line is under test: starting and stopping a server takes a while."""
+
+    app: ASGIApp
+    url = ""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
 
 
 class Api:
@@ -125,7 +145,7 @@ async def test_only_the_end_is_told_unless_more_is_asked_for(hotline: Hotline, l
 
 
 @pytest.mark.parametrize(
-    ("script", "timeout", "status"),
+    ("script", "ring_seconds", "status"),
     [
         ("busy", "60", "busy"),
         ("no answer", "5", "no-answer"),
@@ -134,10 +154,10 @@ async def test_only_the_end_is_told_unless_more_is_asked_for(hotline: Hotline, l
     ],
 )
 async def test_a_call_that_is_not_answered(
-    hotline: Hotline, line: Line, api: Api, script: str, timeout: str, status: str
+    hotline: Hotline, line: Line, api: Api, script: str, ring_seconds: str, status: str
 ) -> None:
     line.set_script("client:lin", script)
-    form = [("To", "client:lin"), *CREATE[1:], ("Timeout", timeout), ("StatusCallback", f"{PUBLIC_URL}/progress")]
+    form = [("To", "client:lin"), *CREATE[1:], ("Timeout", ring_seconds), ("StatusCallback", f"{PUBLIC_URL}/progress")]
 
     created = await api.post(CALLS, form)
     await line.find(created.json()["sid"]).finished()
@@ -367,10 +387,20 @@ async def test_what_is_not_there_is_not_found(api: Api) -> None:
 )
 @pytest.mark.parametrize("path", [CALLS, "/simulator/calls"])
 async def test_nobody_gets_in_without_the_token(api: Api, path: str, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=api.client.base_url) as stranger:
+    async with httpx.AsyncClient(base_url=api.client.base_url, verify=False) as stranger:
         refused = await stranger.get(path, headers=headers)
 
     assert (refused.status_code, refused.json()["code"]) == (401, 20003)
+
+
+async def test_a_line_can_be_served_on_a_port_of_its_own(line: Line) -> None:
+    async with serve_rest(line) as url:
+        port = httpx.URL(url).port
+        async with httpx.AsyncClient(auth=(ACCOUNT_SID, AUTH_TOKEN), verify=False) as client:
+            assert (await client.get(url + CALLS)).json()["calls"] == []
+        with pytest.raises(OSError, match="in use"):
+            async with serve_rest(line, port=port or 0):
+                pass
 
 
 async def test_an_api_key_gets_in(api: Api) -> None:
@@ -420,7 +450,7 @@ async def test_the_answer_to_a_create_is_lost(line: Line, api: Api, carried_out:
     line.trouble = Trouble(rest_faults=(RestFault(RestProblem.NO_ANSWER, carried_out=carried_out),))
 
     with pytest.raises(httpx.ReadTimeout):
-        await api.client.post(CALLS, data=dict(CREATE), timeout=0.1)
+        await api.client.post(CALLS, data=dict(CREATE), timeout=0.3)
 
     # What a service can do then: ask what there is to that number.
     listed = (await api.get(CALLS, To=CALLER)).json()["calls"]

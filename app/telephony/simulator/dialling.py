@@ -108,14 +108,17 @@ class _Dialling:
         return SimCall(call.conversation, record, script=script.then, parent=call, status_callback=callback)
 
     async def _ring(self, seconds: int) -> None:
-        people = self._call.conversation.exchange.people
-        ringing = {asyncio.create_task(ring(leg, people.script_of(leg.record.to), seconds)): leg for leg in self._legs}
+        ringing = [asyncio.create_task(self._ring_leg(leg, seconds)) for leg in self._legs]
         try:
             self._winner = await self._call.race(_first_answer(ringing))
         finally:
             for task in ringing:
                 task.cancel()
         self._end_legs(CallStatus.CANCELED, "answered elsewhere", but=self._winner)
+
+    async def _ring_leg(self, leg: SimCall, seconds: int) -> SimCall | None:
+        script = self._call.conversation.exchange.people.script_of(leg.record.to)
+        return leg if await ring(leg, script, seconds) else None
 
     async def _talk(self, leg: SimCall, time_limit: int) -> None:
         leg.mark_answered()
@@ -168,15 +171,11 @@ class _Dialling:
         )
 
 
-async def _first_answer(ringing: dict[asyncio.Task[bool], SimCall]) -> SimCall | None:
-    """The leg that picks up first (the first in the document where several do at once), or None."""
-    left: Sequence[asyncio.Task[bool]] = list(ringing)
-    while left:
-        await asyncio.wait(left, return_when=asyncio.FIRST_COMPLETED)
-        for task in left:
-            if task.done() and task.result():
-                return ringing[task]
-        left = [task for task in left if not task.done()]
+async def _first_answer(ringing: Sequence[asyncio.Task[SimCall | None]]) -> SimCall | None:
+    """The leg that picks up first, or None."""
+    for answer in asyncio.as_completed(ringing):
+        if (leg := await answer) is not None:
+            return leg
     return None
 
 

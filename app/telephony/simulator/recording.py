@@ -104,7 +104,7 @@ async def _report(
         ("RecordingUrl", recording_url(run.call, sid) if sid else None),
         ("RecordingStatus", status),
         ("RecordingDuration", seconds),
-        ("RecordingChannels", 1),
+        ("RecordingChannels", 2 if verb.attributes.get("record", "").endswith("-dual") else 1),
         ("RecordingStartTime", started_at),
         ("RecordingSource", source),
         ("RecordingTrack", "both"),

@@ -1,9 +1,11 @@
 """Sends requests to the service as Twilio's proxies send them: signed forms, 15 seconds, redirects followed."""
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 
@@ -66,6 +68,7 @@ class Webhooks:
             headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
             timeout=None,  # noqa: S113 - one limit for a whole request, redirects included, is set in _follow
             limits=httpx.Limits(max_connections=None),
+            verify=_tls(),
             trust_env=False,
         )
 
@@ -182,6 +185,11 @@ class Webhooks:
         if (parts.scheme, parts.netloc) != (self._public.scheme, self._public.netloc):
             return url
         return urlunsplit(parts._replace(scheme=self._connect.scheme, netloc=self._connect.netloc))
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()  # reading all the certificates takes longer than many a call in a test
 
 
 async def _read(response: httpx.Response, url: str) -> str:
