@@ -109,7 +109,8 @@ async def serving(settings: Settings, port: int = 0) -> AsyncIterator[Served]:
     second at a time and takes the process's signals.
     """
     app = create_app(settings)
-    listener = socket.socket()
+    # With the protocol named: asyncio turns Nagle's algorithm off only for sockets that say they are TCP.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, proxy_headers=False)

@@ -1,0 +1,247 @@
+"""`callcard …`: the command line.
+
+Commands are declared here and done by the modules beside this one, which are imported when a command runs: help and
+completion are to be there at once.
+"""
+
+# ruff: noqa: PLC0415 - importing late is the point, see above
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="callcard",
+    help="A hotline that shows the caller's card before the agent says a word.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+agent_app = typer.Typer(help="The people who answer.", no_args_is_help=True)
+token_app = typer.Typer(help="API tokens, by which programs act for people.", no_args_is_help=True)
+app.add_typer(agent_app, name="agent")
+app.add_typer(token_app, name="token")
+
+_Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")]
+_Lang = Annotated[
+    str | None, typer.Option("--lang", metavar="zh|en", help="Language of what is printed; else the terminal's own.")
+]
+_Url = Annotated[
+    str | None, typer.Option("--url", metavar="URL", help="Where the service is, if it is not the demo of this folder.")
+]
+_Token = Annotated[
+    str | None, typer.Option("--token", metavar="cc_…", help="An agent's API token, if it is not one of the demo's.")
+]
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: _Port = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+) -> None:
+    """Run the service. Settings come from the environment and from .env."""
+    from app.cli.console import troubles_told
+    from app.cli.serving import held_database, settings_for_port
+    from app.cli.serving import serve as run_service
+
+    with troubles_told():
+        settings = settings_for_port(port)
+        with held_database(settings):
+            run_service(settings, host, port, workers)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version. In development `serve` does it by itself."""
+    from app.cli.console import run, say
+    from app.cli.database import bring_up_to_date
+    from app.config import load_settings
+
+    async def main() -> None:
+        before, now = await bring_up_to_date(load_settings())
+        since = "already" if before == now else f"now; it was at {before or 'nothing'}"
+        say(f"The schema is at {now} {since}.")
+
+    run(main)
+
+
+@app.command()
+def demo(
+    port: _Port = 8000,
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Run the service, or only fill the database.")
+    ] = True,
+) -> None:
+    """Fill an empty database with Mr Lu and two thousand others, run the service, and say what to type next.
+
+    For development only. A carrier is made up for it, so that `callcard ring` can ring without a telephone.
+    """
+    from app.cli.console import troubles_told
+    from app.cli.demo import run_demo
+    from app.cli.serving import held_database, settings_for_port
+    from app.cli.serving import serve as run_service
+
+    with troubles_told():
+        settings = settings_for_port(port)
+        with held_database(settings):
+            run_demo(
+                settings,
+                port,
+                (lambda once: run_service(settings, "127.0.0.1", port, 1, once_serving=once)) if serve else None,
+            )
+
+
+@app.command()
+def ring(
+    from_: Annotated[
+        str, typer.Option("--from", metavar="NUMBER", help="Who rings: a number, or `anonymous`.", show_default=False)
+    ],
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="NUMBER", help="The number they dial; else the demo's hotline.")
+    ] = None,
+    acts: Annotated[
+        str,
+        typer.Option(
+            "--as",
+            metavar="WORDS",
+            help='What the caller does, such as "press 1, wait 3s, hang up after 8s" or "hang up when ringing".',
+        ),
+    ] = "hang up when answered after 5s",
+    agent: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORDS",
+            help='What the agents\' phones do, such as "answer after 3s", "no answer", "decline" or "live" (when the '
+            "agent accepts on their screen); `none` signs nobody in. Else: an agent who is there decides, and if "
+            "there is nobody, one is signed in and answers after 3s.",
+        ),
+    ] = None,
+    url: _Url = None,
+    token: _Token = None,
+    auth_token: Annotated[
+        str | None,
+        typer.Option(metavar="SECRET", help="What calls are signed with, if it is neither the demo's nor set here."),
+    ] = None,
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="The service's CALLCARD_PUBLIC_URL, if it differs from --url.")
+    ] = None,
+    lang: _Lang = None,
+) -> None:
+    """Have a customer ring the running service, and print the call as it happens: match, card, TwiML, answer, trace.
+
+    Calls are signed and posted as Twilio would. Ctrl-C hangs up.
+    """
+    from app.cli.console import run
+    from app.cli.ring import ring as run_call
+    from app.cli.ring_plan import make_plan
+    from app.config import load_settings
+
+    async def main() -> None:
+        plan = make_plan(
+            load_settings(),
+            caller=from_,
+            dialled=to,
+            acts=acts,
+            agent=agent,
+            url=url,
+            token=token,
+            auth_token=auth_token,
+            public_url=public_url,
+            lang=lang,
+        )
+        await run_call(plan)
+
+    run(main)
+
+
+@app.command()
+def listen(
+    agent: Annotated[
+        str | None, typer.Option(metavar="EMAIL", help="One of the demo's agents; else the first of them.")
+    ] = None,
+    available: Annotated[
+        bool, typer.Option("--available", help="Take calls meanwhile, and go offline in the end.")
+    ] = False,
+    url: _Url = None,
+    token: _Token = None,
+    lang: _Lang = None,
+) -> None:
+    """Watch an agent's stream: cards are printed as they are pushed, and Enter takes the call. Ctrl-C ends it."""
+    from app.cli.console import run
+    from app.cli.listen import listen as run_listener
+    from app.cli.ring_plan import language, service_and_token
+    from app.config import load_settings
+
+    async def main() -> None:
+        where, secret = service_and_token(load_settings(), url=url, token=token, agent=agent)
+        await run_listener(where, secret, language(lang), available=available)
+
+    run(main)
+
+
+@agent_app.command("add")
+def add_agent(
+    email: Annotated[str, typer.Option(help="What they sign in with.", show_default=False)],
+    name: Annotated[str, typer.Option(help="What colleagues and customers call them.", show_default=False)],
+    role: Annotated[str, typer.Option(help="agent, account_manager, supervisor, analyst or admin.")] = "agent",
+    language: Annotated[str, typer.Option(help="Of their screen and of their phone's prompts.")] = "zh-CN",
+    queue: Annotated[
+        list[str] | None, typer.Option(metavar="KEY", help="A queue whose calls they take; can be repeated.")
+    ] = None,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+) -> None:
+    """Add a person. Their password is asked for; without a terminal one is made up and printed."""
+    from app.cli.accounts import add
+    from app.cli.console import run
+    from app.config import load_settings
+
+    run(
+        lambda: add(
+            load_settings(),
+            email=email,
+            name=name,
+            role=role,
+            language=language,
+            queues=queue or [],
+            password_stdin=password_stdin,
+        )
+    )
+
+
+@token_app.command("create")
+def create_token(
+    agent: Annotated[str, typer.Option(metavar="EMAIL", help="The person it acts for.", show_default=False)],
+    name: Annotated[str, typer.Option(help="Which program it is for.", show_default=False)],
+    scope: Annotated[
+        list[str],
+        typer.Option(
+            metavar="SCOPE",
+            help="What it may do; can be repeated: calls:read, calls:write, customers:read, customers:write, lookup, "
+            "agent, agents:read, agents:write, admin. Never more than the person's role may.",
+            show_default=False,
+        ),
+    ],
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="When it ends; without, never.")] = None,
+) -> None:
+    """Make an API token and print it, this once."""
+    from app.cli.accounts import make_token
+    from app.cli.console import run
+    from app.config import load_settings
+
+    run(lambda: make_token(load_settings(), agent=agent, name=name, scopes=scope, days=days))
+
+
+@app.command()
+def doctor() -> None:
+    """Look at everything a call needs, and say what to do about what is missing. Exit code 1 if something fails."""
+    from app.cli.console import run
+    from app.cli.doctor import report
+
+    async def main() -> None:
+        if not await report():
+            raise typer.Exit(1)
+
+    run(main)

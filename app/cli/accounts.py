@@ -3,6 +3,7 @@
 import secrets
 import sys
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import typer
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -16,6 +17,8 @@ from app.models import Agent
 from app.schemas.agents import AgentCreate, TokenCreate
 from app.services.agents import add_agent
 from app.services.tokens import create_token
+
+_Payload = TypeVar("_Payload", bound=BaseModel)
 
 
 def ask_password(from_stdin: bool) -> tuple[SecretStr, bool]:
@@ -47,12 +50,11 @@ async def add(
         CommandFailed, AppError: something given does not fit, or the e-mail is taken.
     """
     password, made_up = ask_password(password_stdin)
-    new = _valid(
-        AgentCreate, email=email, name=name, role=role, language=language, queues=queues, password=password
-    )
+    new = _valid(AgentCreate, email=email, name=name, role=role, language=language, queues=queues, password=password)
     async with current_database(settings) as database, database.session_scope() as session:
         person = await add_agent(session, new, None)
-    say(f"Added {person.name} <{person.email}>, {person.role.value}", f" in {', '.join(person.queues)}" if person.queues else "")
+    queues_said = f", queues: {', '.join(person.queues)}" if person.queues else ""
+    say(f"Added {person.name} <{person.email}>, {person.role.value}{queues_said}")
     if made_up:
         say("Password: ", Text(password.get_secret_value(), style="bold"))
         note("It is shown this once.")
@@ -74,10 +76,11 @@ async def make_token(settings: Settings, *, agent: str, name: str, scopes: list[
             raise CommandFailed(f"Nobody signs in as {agent}. Add them with: callcard agent add --email {agent}")
         _, secret = await create_token(session, agent_id, new, None)
     say(Text(secret, style="bold"))
-    note(f"It is shown this once{'' if days is None else f' and ends on {expires_at:%Y-%m-%d}'}. Send it as: Authorization: Bearer {secret[:6]}…")
+    ends = "" if expires_at is None else f" and ends on {expires_at:%Y-%m-%d}"
+    note(f"It is shown this once{ends}. Programs send it in a header: Authorization: Bearer cc_…")
 
 
-def _valid[Payload: BaseModel](schema: type[Payload], **given: object) -> Payload:
+def _valid(schema: type[_Payload], **given: object) -> _Payload:
     try:
         return schema.model_validate(given)
     except ValidationError as error:

@@ -38,6 +38,7 @@ _TEXT_OF: Final[Mapping[SimEventKind, Callable[[Mapping[str, Any]], str]]] = {
     SimEventKind.DIGITS: lambda data: data["digits"],
     SimEventKind.LEG_RINGING: lambda data: data["to"],
     SimEventKind.LEG_ANSWERED: lambda data: data["to"],
+    SimEventKind.ENDED: lambda data: f"{data['reason']} ({data['status']})",
 }
 
 
@@ -62,8 +63,9 @@ class Course:
             self._answer_ms = data["milliseconds"]
         elif event.kind is SimEventKind.TWIML_RECEIVED:
             self.got_twiml = True
-            self.line(event.at, "answer", f"{urlsplit(data['url']).path}, {self._answer_ms:.0f} ms: TwiML")
-            out.print(Padding(Text(_indented(data["twiml"]), style="dim"), (0, 0, 0, 13)), soft_wrap=True)
+            self.line(event.at, "twiml", f"{urlsplit(data['url']).path}, {self._answer_ms:.0f} ms")
+            for line in _indented(data["twiml"]):
+                say(Text(f"{'':13}{line}", style="dim"))
         elif (key := _TOLD.get(event.kind)) is not None:
             text_of = _TEXT_OF.get(event.kind)
             self.line(event.at, key, text_of(data) if text_of else event.text, style=_LOUD.get(event.kind, ""))
@@ -103,11 +105,11 @@ class Course:
             say(Text(f"{word('shown_after', self.lang)}: {shown:.0f} ms", style="bold green"))
 
 
-def _indented(twiml: str) -> str:
-    """TwiML on several lines, without its declaration; what is no XML as it came."""
+def _indented(twiml: str) -> list[str]:
+    """TwiML line by line, without its declaration; what is no XML as it came."""
     try:
         root = ET.fromstring(twiml)  # noqa: S314 - it has been read by the simulator, which takes no entities
     except ET.ParseError:
-        return plain(twiml)[:_LONGEST_TWIML]
+        return [plain(twiml)[:_LONGEST_TWIML]]
     ET.indent(root, "  ")
-    return "\n".join(plain(line) for line in ET.tostring(root, "unicode").splitlines())[:_LONGEST_TWIML]
+    return [plain(line) for line in ET.tostring(root, "unicode")[:_LONGEST_TWIML].splitlines()]

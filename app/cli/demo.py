@@ -25,7 +25,8 @@ from app.errors import NotSignedIn
 from app.models import Agent
 from app.schemas.agents import TokenCreate
 from app.services.access import ROLE_SCOPES, who_by_token
-from app.services.demo_data import EXAMPLES, DemoNotAllowed, is_empty, people, seed
+from app.services.demo.story import EXAMPLES
+from app.services.demo_data import DemoNotAllowed, is_empty, people, seed
 from app.services.passwords import hash_password
 from app.services.tokens import create_token
 
@@ -52,8 +53,8 @@ async def prepare(settings: Settings, port: int) -> DemoCarrier:
             demo = replace(kept, service_url=service_url, rest_port=port + 1)
         else:
             raise CommandFailed(
-                "The database is in use already and holds no demo of ours, so it is left alone. `callcard serve` serves "
-                "it as it is; for the demo choose an empty one (CALLCARD_DATA_DIR or DATABASE_URL)."
+                "The database is in use already and holds no demo of this folder's, so it is left alone. `callcard "
+                "serve` serves it as it is; for the demo choose an empty one (CALLCARD_DATA_DIR or DATABASE_URL)."
             )
     try:
         write_demo(settings.data_dir, demo)
@@ -78,9 +79,7 @@ async def _fill(database: Database, settings: Settings, service_url: str, rest_p
         for person in summary.agents:
             wanted = TokenCreate(name="callcard ring", scopes=set(_DESK_SCOPES & ROLE_SCOPES[person.role]))
             _, tokens[person.email] = await create_token(session, ids[person.email], wanted, None)
-    return made_up(
-        service_url, rest_port, hotline_number=summary.hotline_number, tokens=tokens, password=password
-    )
+    return made_up(service_url, rest_port, hotline_number=summary.hotline_number, tokens=tokens, password=password)
 
 
 async def _is_of(database: Database, demo: DemoCarrier) -> bool:
@@ -137,7 +136,10 @@ def tell(demo: DemoCarrier) -> None:
     lily = next(iter(demo.tokens), "")
     _print_lines(
         (
-            (f"{command} listen --agent {lily} --available", "be the agent yourself: Enter takes the call / 自己当座席"),
+            (
+                f"{command} listen --agent {lily} --available",
+                "be the agent yourself: Enter takes the call / 自己当座席",
+            ),
             (f"{command} ring --help", "what else a caller can do / 更多选项"),
         )
     )
@@ -145,17 +147,24 @@ def tell(demo: DemoCarrier) -> None:
 
 
 def _print_lines(lines: Iterable[tuple[str, str]]) -> None:
-    table = Table.grid(padding=(0, 2))
-    for typed, shown in lines:
-        table.add_row(Text(f"  {typed}", style="cyan"), Text(shown, style="dim"))
-    # Commands are there to be copied: better a line that runs over than one that is folded.
-    out.print(table, soft_wrap=True, crop=False)
+    rows = [(Text(f"  {typed}", style="cyan"), shown) for typed, shown in lines]
+    widest = max(typed.cell_len for typed, _ in rows)
+    for typed, shown in rows:
+        typed.pad_right(widest - typed.cell_len)
+        # Not a table, which would fold what is there to be copied.
+        say(typed, "  ", Text(shown, style="dim"))
 
 
 def command_name() -> str:
-    """How this very command is typed again: `callcard` where the shell finds it, else its path."""
+    """How this very command is typed again: `callcard` where the shell finds it, else by its path."""
     given = Path(sys.argv[0])
+    if given.name == "__main__.py":
+        return f"{_short(Path(sys.executable))} -m app.cli"
     found = shutil.which("callcard")
-    if found is not None and Path(found).resolve() == given.resolve():
-        return "callcard"
-    return os.path.relpath(given) if given.is_absolute() and given.is_relative_to(Path.cwd()) else str(given)
+    is_on_path = found is not None and Path(found).resolve() == given.resolve()
+    return "callcard" if is_on_path else _short(given)
+
+
+def _short(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

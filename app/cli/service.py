@@ -105,7 +105,7 @@ class Service:
 class AgentStream:
     """An agent's events, over as many connections as it takes.
 
-    `opened` is set while a connection stands. `lost` says why there is none just now.
+    `opened` is set while a connection stands, `broken` after one broke until the next stands; `lost` says why it did.
     """
 
     def __init__(self, url: str, token: str) -> None:
@@ -114,6 +114,7 @@ class AgentStream:
         self._socket: ClientConnection | None = None
         self._last_id: str | None = None
         self.opened = asyncio.Event()
+        self.broken = asyncio.Event()
         self.lost = ""
 
     async def messages(self) -> AsyncIterator[StreamMessage]:
@@ -128,6 +129,7 @@ class AgentStream:
                 async with self._connect() as socket:
                     self._socket, pause = socket, 0.2
                     self.opened.set()
+                    self.broken.clear()
                     async for text in socket:
                         message = _message(text)
                         self._last_id = message.id
@@ -144,7 +146,9 @@ class AgentStream:
             else:
                 self.lost = "closed by the service"
             self._socket = None
-            self.opened.clear()
+            if self.opened.is_set():
+                self.opened.clear()
+                self.broken.set()
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 

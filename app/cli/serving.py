@@ -17,7 +17,7 @@ from uvicorn.supervisors import Multiprocess
 
 from app.cli.console import CommandFailed
 from app.cli.database import current_database
-from app.config import LogFormat, Settings
+from app.config import LogFormat, Settings, load_settings
 from app.embedded_postgres import EmbeddedPostgres
 from app.observability import metrics
 from app.observability.logging import configure_logging
@@ -79,6 +79,15 @@ class _Workers(Multiprocess):
         for pid in before - {process.pid for process in self.processes}:
             if pid is not None:
                 metrics.forget_process(pid)
+
+
+def settings_for_port(port: int) -> Settings:
+    """The settings, with a public URL that fits the port where none was set. Raises ConfigError."""
+    settings = load_settings()
+    if not settings.is_production and "public_url" not in settings.model_fields_set:
+        os.environ["CALLCARD_PUBLIC_URL"] = f"http://127.0.0.1:{port}"
+        settings = load_settings()
+    return settings
 
 
 @contextmanager

@@ -80,7 +80,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "longest_available": ("等待最久", "longest available"),
     # what happens in a call
     "rings": ("来电", "rings"),
-    "answer": ("应答", "answers"),
+    "twiml": ("应答 TwiML", "TwiML"),
     "match": ("匹配", "match"),
     "card": ("弹屏", "card"),
     "card_for": ("弹屏给", "card to"),
@@ -95,6 +95,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "fallback": ("备用地址", "fallback URL"),
     "warning": ("警告", "warning"),
     "ended": ("结束", "ended"),
+    "connection_lost": ("连接中断,正在重连", "connection lost, trying again"),
     "trace": ("通话轨迹", "The call's trace"),
     "shown_after": ("从来电到弹屏", "from received to shown"),
 }

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -292,7 +293,9 @@ class EmbeddedPostgres:
 
     def _ask(self, statement: str) -> subprocess.CompletedProcess[str]:
         connection = [f"--host={self._socket_dir}", f"--port={PORT}", f"--username={SUPERUSER}", "--dbname=postgres"]
-        return self._programs.run("psql", "-XAtqw", *connection, f"--command={statement}", timeout=self._timeout)
+        # As ourselves: what the server's account may reach matters to the server only.
+        ourselves = replace(self._programs, account=None)
+        return ourselves.run("psql", "-XAtqw", *connection, f"--command={statement}", timeout=self._timeout)
 
     def _halt(self, mode: StopMode) -> bool:
         postmaster = Postmaster.find(self._files.cluster)

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.config import Environment
 from app.errors import Conflict, NotAllowed
-from app.models import Agent, Base, Call, Customer, DnisRoute, Queue
+from app.models import Agent, Base, Call, Customer, DnisRoute, Queue, Role
 from app.services.demo.customers import TOTAL, write_customers
 from app.services.demo.ledger import Ledger, Row, Rows
 from app.services.demo.organisation import OUR_NUMBERS, PEOPLE, SERVICE_NUMBER, write_organisation
@@ -45,7 +45,7 @@ class DemoAgent:
 
     email: str
     name: str
-    role: str
+    role: Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from app.models.calls import AgentEventType, Call, Leg, TraceStep
 from app.models.routing import AgentPresence, Presence, QueueMember
 from app.services.agent_log import tell, trace
 from app.services.hotline import Hotline, QueueSetup
-from app.services.reserving import CHOOSE, RESERVE
+from app.services.reserving import CHOOSE, OPEN_STREAMS, RESERVE
 from app.services.screen_pop import MATCH, look_up, match_args, pop_sql, queue_part, verify
 from app.telephony.port import RedirectCall
 
@@ -35,7 +35,7 @@ ringing AS MATERIALIZED (
 ),
 {pop_sql(_CALL_PART, also_from=" CROSS JOIN ringing CROSS JOIN chosen")},
 {RESERVE}
-SELECT reserved.agent_id, reserved.no, reserved.identity, chosen.because, CAST((SELECT json_agg(loose) FROM loose) AS
+SELECT reserved.agent_id, reserved.no, reserved.identity, chosen.because, {OPEN_STREAMS} AS open_streams, CAST((SELECT json_agg(loose) FROM loose) AS
 text) AS loose
 FROM matched LEFT JOIN reserved ON true LEFT JOIN chosen ON true
 """)
@@ -76,6 +76,8 @@ async def offer(session: AsyncSession, call: Call, queue: QueueSetup, hotline: H
         call.left_queue_at = now
     call.accepted_by_id, call.accepted_tab = None, ""
     trace(session, call.id, TraceStep.RESERVED, at=now, agent_id=row.agent_id, because=row.because)
+    pushed = {"event": row.no, "open_streams": row.open_streams}
+    trace(session, call.id, TraceStep.PUSHED, at=now, agent_id=row.agent_id, **pushed)
     after_commit(session).agents[row.agent_id] = row.no
     identity: str = row.identity
     return identity

@@ -28,8 +28,11 @@ manager_free AS MATERIALIZED (
 last_free AS MATERIALIZED (
     SELECT p.agent_id, '{ReservedBecause.LAST_AGENT}' AS because
     FROM caller CROSS JOIN LATERAL (
-        SELECT answered_by_id FROM calls
-        WHERE customer_id = caller.customer_id AND answered_by_id IS NOT NULL ORDER BY received_at DESC LIMIT 1
+        SELECT answered_by_id FROM (
+            SELECT answered_by_id, received_at FROM calls
+            WHERE customer_id = caller.customer_id AND answered_by_id IS NOT NULL
+            OFFSET 0 -- a fence: by customer, never down the index by time
+        ) AS theirs ORDER BY received_at DESC LIMIT 1
     ) AS last JOIN agent_presence p ON p.agent_id = last.answered_by_id
     WHERE {_FREE} AND NOT EXISTS (SELECT FROM manager_free)
     FOR UPDATE OF p SKIP LOCKED
@@ -59,6 +62,9 @@ chosen AS MATERIALIZED (
 Takes `:may_reserve`, `:tried` (agents not to be asked again), `:call_id` and `:place_at` (since when the call stands in
 line: whoever stands before it goes first).
 """
+
+OPEN_STREAMS: Final = "(SELECT count(*) FROM agent_connections WHERE agent_id = reserved.agent_id)"
+"""How many tabs a card can reach at the moment; written into the trace, it tells why one may not have appeared."""
 
 RESERVE: Final = f"""
 reserved AS (

@@ -20,7 +20,7 @@ from app.domain.prompts import choose_language
 from app.models.base import new_id
 from app.models.calls import TraceStep
 from app.services.hotline import Hotline, Route
-from app.services.reserving import CHOOSE, RESERVE
+from app.services.reserving import CHOOSE, OPEN_STREAMS, RESERVE
 from app.services.screen_pop import MATCH, caller_part, match_args, pop_sql, queue_part, verify
 from app.telephony.port import CallEvent
 
@@ -91,8 +91,12 @@ traced AS (
         (CAST(:trace_3 AS uuid), clock_timestamp(),
          CASE WHEN reserved.agent_id IS NOT NULL THEN '{TraceStep.RESERVED}'
               WHEN CAST(:is_open AS boolean) THEN '{TraceStep.NO_AGENT}' ELSE '{TraceStep.CLOSED}' END,
-         reserved.agent_id, jsonb_strip_nulls(jsonb_build_object('because', chosen.because)))
+         reserved.agent_id, jsonb_strip_nulls(jsonb_build_object('because', chosen.because))),
+        (CAST(:trace_4 AS uuid), clock_timestamp(),
+         CASE WHEN reserved.agent_id IS NOT NULL THEN '{TraceStep.PUSHED}' END, reserved.agent_id,
+         jsonb_build_object('event', reserved.no, 'open_streams', {OPEN_STREAMS}))
     ) AS step (id, at, name, agent_id, detail)
+    WHERE step.name IS NOT NULL
 )
 SELECT ringing.id AS call_id, ringing.language, reserved.agent_id, reserved.no, reserved.identity, matched.outcome,
        waiting.before + 1 AS place, CAST(pop.document AS text) AS document,
@@ -174,6 +178,7 @@ async def ring(
         "trace_1": new_id(),
         "trace_2": new_id(),
         "trace_3": new_id(),
+        "trace_4": new_id(),
     }
     row = await lane.fetchrow(_RING.sql, *_RING.args(**args))
     assert row is not None

@@ -101,15 +101,16 @@ pop AS MATERIALIZED (
                 FROM contracts WHERE customer_id = matched.customer_id ORDER BY ends_on DESC, id LIMIT 5
             ) contract
         ),
-        'recent_calls', CASE WHEN matched.customer_id IS NOT NULL THEN (
-            SELECT count(*) FROM calls earlier
-            WHERE earlier.customer_id = matched.customer_id AND earlier.received_at < CAST(:now AS timestamptz)
+        'recent_calls', (
+            SELECT count(*) FROM (
+                SELECT received_at FROM calls WHERE customer_id = matched.customer_id
+                UNION ALL
+                SELECT received_at FROM calls WHERE matched.customer_id IS NULL AND from_e164 = CAST(:lookup AS varchar)
+                OFFSET 0 -- a fence: by customer or number, never by time, however the statistics stand
+            ) earlier
+            WHERE earlier.received_at < CAST(:now AS timestamptz)
               AND earlier.received_at > CAST(:now AS timestamptz) - interval '{repeat_days} days'
-        ) ELSE (
-            SELECT count(*) FROM calls earlier
-            WHERE earlier.from_e164 = CAST(:lookup AS varchar) AND earlier.received_at < CAST(:now AS timestamptz)
-              AND earlier.received_at > CAST(:now AS timestamptz) - interval '{repeat_days} days'
-        ) END
+        )
     ) AS document
     FROM matched{also_from}
 )"""

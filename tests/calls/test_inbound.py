@@ -48,7 +48,7 @@ async def test_the_card_is_there_before_the_phone_is_picked_up(hotline: Hotline)
     assert answer.json()["customer"]["code"] == lu.code
     assert await desk.presence() == "available"
     steps = await hotline.trace_of(call.sid)
-    assert steps[:3] == ["received", "matched", "reserved"]
+    assert steps[:4] == ["received", "matched", "reserved", "pushed"]
     assert {"shown", "answered", "ended", "wrapped_up"} <= set(steps)
     history = await hotline.one("SELECT summary, channel FROM interactions WHERE call_id = :id", id=call_id)
     assert history == {"summary": "已重置。", "channel": "call"}

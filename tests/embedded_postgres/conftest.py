@@ -16,9 +16,23 @@ from tests.embedded_postgres.support import Neighbour, start, value
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_tmp() -> Iterator[Path]:
+    # Not below pytest's own directory: each run of pytest that starts takes the rights to it back from all others,
+    # also while a server is being started there for this run.
+    with tempfile.TemporaryDirectory(prefix="callcard-test-") as path:
+        yield Path(path)
+
+
+@pytest.fixture
+def tmp_path(own_tmp: Path) -> Path:
+    """A directory of the test's own, closed to other users."""
+    return Path(tempfile.mkdtemp(dir=own_tmp))
+
+
+@pytest.fixture(scope="session")
+def template(own_tmp: Path) -> Path:
     """The data directory of a stopped server; see `data_dir`."""
-    path = tmp_path_factory.mktemp("template") / "db"
+    path = own_tmp / "template" / "db"
     with start(path) as server:
         value(server.dsn(), "CREATE TABLE note AS SELECT 'kept' AS word")
     return path

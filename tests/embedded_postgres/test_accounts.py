@@ -38,8 +38,9 @@ def test_an_ordinary_user_runs_the_server_as_themselves(user: User, user_dir: Pa
 
     uid, owner, answer, stopped = as_user(user, use)
     assert (owner, answer, stopped) == (uid, 1, True)
-    assert data_dir.stat().st_uid == uid
-    assert stat.S_IMODE(data_dir.stat().st_mode) == 0o700
+    files = [path.lstat() for path in [data_dir, *data_dir.rglob("*")]]
+    assert {info.st_uid for info in files} == {uid}
+    assert not any(info.st_mode & 0o077 for info in files)
 
 
 def test_what_an_ordinary_user_leaves_running_is_theirs_to_find(user: User, user_dir: Path) -> None:
@@ -93,7 +94,9 @@ def test_root_runs_the_server_as_an_account_of_its_own(data_dir: Path) -> None:
     with start(data_dir) as server:
         assert owner_of_server(data_dir) == own.pw_uid
         assert value(server.dsn(), "SELECT word FROM note") == "kept"
-    assert {path.lstat().st_uid for path in [data_dir, *data_dir.rglob("*")]} == {own.pw_uid}
+    files = [path.lstat() for path in [data_dir, *data_dir.rglob("*")]]
+    assert {info.st_uid for info in files} == {own.pw_uid}
+    assert not any(info.st_mode & 0o077 for info in files)
 
 
 @as_root

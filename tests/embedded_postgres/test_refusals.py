@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -116,28 +117,49 @@ def test_no_socket_path_is_longer_than_the_kernel_takes(size: int) -> None:
     assert len(chosen) <= 107
 
 
-def test_a_full_disk_is_named(tmp_path: Path) -> None:
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(tmp_path)], capture_output=True, text=True, check=False
-    )
-    if mounted.returncode:
-        pytest.skip(f"only root may mount a small disk: {mounted.stderr.strip()}")
-    try:
-        with pytest.raises(DiskFullError, match="no room is left"):
-            start(tmp_path / "db")
-        assert not list((tmp_path / "db").glob("cluster*"))
-        subprocess.run(["mount", "-o", "remount,size=120m", str(tmp_path)], check=True)
-        with start(tmp_path / "db") as server:
-            value(server.dsn(), "CREATE TABLE note AS SELECT 'kept' AS word")
-            server.kill()
-            fill_up(tmp_path / "db" / "ballast")
-            with pytest.raises(DiskFullError, match="no room is left"):
-                server.restart()
-            (tmp_path / "db" / "ballast").unlink()
-            server.restart()
-            assert value(server.dsn(), "SELECT word FROM note") == "kept"
-    finally:
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
+    """Mounts a file system in memory with the options given, or other ones; skips where that is not allowed."""
+    mounted: list[Path] = []
+
+    def mount(options: str) -> Path:
+        again = "remount," if mounted else ""
+        command = ["mount", "-t", "tmpfs", "-o", f"{again}{options}", "tmpfs", str(tmp_path)]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode:
+            pytest.skip(f"only root may mount a small disk: {result.stderr.strip()}")
+        mounted.append(tmp_path)
+        return tmp_path / "db"
+
+    yield mount
+    if mounted:
         subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+@pytest.mark.parametrize("options", ["size=24m", "nr_inodes=1"])
+def test_a_disk_too_small_for_a_first_start_is_named(small_disk: Callable[[str], Path], options: str) -> None:
+    data_dir = small_disk(options)
+    with pytest.raises(DiskFullError, match=r"[Nn]o room is left"):
+        start(data_dir)
+    assert not list(data_dir.glob("cluster*"))
+    small_disk("size=120m,nr_inodes=9999")
+    with start(data_dir) as server:
+        assert value(server.dsn(), "SELECT 1") == 1
+
+
+def test_a_disk_that_is_full_up_to_the_log_is_named_and_nothing_is_lost(small_disk: Callable[[str], Path]) -> None:
+    data_dir = small_disk("size=120m")
+    with start(data_dir) as server:
+        value(server.dsn(), "CREATE TABLE note AS SELECT 'kept' AS word")
+        server.kill()
+        # At the end of a block, so that not one more line goes into the log.
+        os.truncate(data_dir / "server.log", 64 * 1024)
+        fill_up(data_dir / "ballast")
+        with pytest.raises(DiskFullError, match="no room is left"):
+            server.restart()
+        (data_dir / "ballast").unlink()
+        server.restart()
+        assert value(server.dsn(), "SELECT word FROM note") == "kept"
 
 
 def fill_up(path: Path) -> None:

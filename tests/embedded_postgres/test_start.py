@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def test_the_first_start_makes_a_database_and_the_next_one_finds_it(tmp_path: Pa
 
 
 @pytest.fixture(scope="module")
-def server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> EmbeddedPostgres:
-    with start(tmp_path_factory.mktemp("shared") / "db", work_mem="5MB") as server:
+def server(own_tmp: Path) -> Iterator[EmbeddedPostgres]:
+    with start(own_tmp / "shared", work_mem="5MB") as server:
         yield server
 
 

@@ -204,6 +204,27 @@ async def test_a_number_without_fallback_drops_the_call(hotline: Hotline) -> Non
     assert "application error" in call.transcript
 
 
+@pytest.mark.parametrize("url", ["http://[broken", "menu: first", "mailto:lu@example.com", "http://\u00fc\ud800/"])
+async def test_what_is_no_url_goes_to_the_fallback(hotline: Hotline, line: Line, url: str) -> None:
+    hotline.will(
+        VOICE,
+        Response(f"<Response><Redirect>{url}</Redirect></Response>".encode(errors="replace"), media_type="text/xml"),
+    )
+    hotline.will(FALLBACK, "<Say>One moment</Say>")
+
+    call = await finished(line)
+
+    assert [request["ErrorCode"] for request in hotline.to(FALLBACK)] == ["11100"]
+    assert call.transcript == "hotline (en-US): One moment"
+
+
+async def test_an_unknown_charset_is_read_as_utf_8(hotline: Hotline, line: Line) -> None:
+    answer = Response("<Response><Say>鲁先生</Say></Response>", headers={"Content-Type": "text/xml; charset=klingon"})
+    hotline.will(VOICE, answer)
+
+    assert (await finished(line)).transcript == "hotline (en-US): 鲁先生"
+
+
 async def test_an_answer_in_words_is_said(hotline: Hotline, line: Line) -> None:
     hotline.will(VOICE, Response("Call again tomorrow", media_type="text/plain"))
 

@@ -209,12 +209,17 @@ class SimCall:
             await asyncio.wait({task, signal}, return_when=asyncio.FIRST_COMPLETED)
             self.check()
             return task.result()
-        finally:
-            signal.cancel()
-            if let_finish and not task.done():
+        except (CallOver, Redirected):
+            if let_finish:
                 self.conversation.spawn(self._finish_unheard(task))
             else:
                 task.cancel()
+            raise
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        finally:
+            signal.cancel()
 
     async def _finish_unheard(self, task: asyncio.Task[Any]) -> None:
         try:

@@ -75,10 +75,12 @@ class Conversation:
             self.statuses.close()
             await sending
         finally:
-            left = [*self._tasks, sending]
-            for task in left:
-                task.cancel()
-            await asyncio.gather(*left, return_exceptions=True)
+            self._tasks.add(sending)
+            while self._tasks:
+                for task in self._tasks:
+                    task.cancel()
+                await asyncio.wait(self._tasks)
+                self._tasks = {task for task in self._tasks if not task.done()}
             self.journal.close()
 
     def _done(self, task: asyncio.Task[None]) -> None:

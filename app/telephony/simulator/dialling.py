@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from urllib.parse import urljoin
 
 from app.telephony.simulator.calls import CallOver, Instructions, Redirected, SimCall
 from app.telephony.simulator.events import SimEventKind
-from app.telephony.simulator.interpreter import TwimlRun
+from app.telephony.simulator.interpreter import TwimlRun, resolve
 from app.telephony.simulator.params import pairs
 from app.telephony.simulator.recording import recorded
 from app.telephony.simulator.records import CallRecord, CallStatus, Direction, mail_time, new_sid
@@ -88,7 +87,7 @@ class _Dialling:
         callback = None
         if callback_url is not None:
             callback = StatusCallback.of(
-                urljoin(self._document.url, callback_url.strip()),
+                resolve(self._document, callback_url),
                 noun.attributes.get("statusCallbackMethod", "POST"),
                 noun.attributes.get("statusCallbackEvent", ""),
             )

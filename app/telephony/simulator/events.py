@@ -32,7 +32,7 @@ class SimEventKind(StrEnum):
     STATUS_SENT = "status_sent"  # status, sequence, delivered (False: it could not be)
     FALLBACK = "fallback"  # error_code, error_url, why
     WARNING = "warning"  # what Twilio would put into its debugger
-    TROUBLE = "trouble"  # something was made to go wrong on purpose
+    TROUBLE = "trouble"  # sequence: that status callback was lost on purpose
     ENDED = "ended"  # status, reason, seconds (from being answered)
 
 

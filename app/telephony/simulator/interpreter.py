@@ -158,7 +158,7 @@ class TwimlRun:
         url = verb.attributes.get(attribute)
         if url is None:
             return None
-        return Fetch(urljoin(document.url, url.strip()), self.method(verb), extra)
+        return Fetch(resolve(document, url), self.method(verb), extra)
 
     def method(self, verb: Verb, name: str = "method") -> str:
         """A method attribute; what is neither GET nor POST is a warning and gives POST."""
@@ -220,6 +220,14 @@ class TwimlRun:
                 self.call.warn(f"12200: <{verb.name}> has no attribute {name!r}")
             elif name in NOT_SIMULATED:
                 self.call.warn(f"{name!r} of <{verb.name}> is not simulated")
+
+
+def resolve(document: Document, url: str) -> str:
+    """An absolute URL from what stands in `document`; what is no URL at all stays as it is and fails when asked."""
+    try:
+        return urljoin(document.url, url.strip())
+    except ValueError:
+        return url
 
 
 def _document(call: SimCall, reply: Reply) -> Document:

@@ -2,11 +2,10 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from urllib.parse import urljoin
 
 from app.telephony.simulator.calls import CallOver, Fetch, Instructions, Redirected, SimCall
 from app.telephony.simulator.events import SimEventKind
-from app.telephony.simulator.interpreter import WAIT_VERBS, Diverted, TwimlRun
+from app.telephony.simulator.interpreter import WAIT_VERBS, Diverted, TwimlRun, resolve
 from app.telephony.simulator.params import pairs
 from app.telephony.simulator.records import new_sid
 from app.telephony.simulator.twiml import Document, Verb
@@ -92,7 +91,7 @@ async def _wait(run: TwimlRun, verb: Verb, document: Document, queue: CallQueue)
     if wait_url is None:  # Twilio's own music, without end
         await run.call.race(asyncio.Event().wait())
         return
-    first = Fetch(urljoin(document.url, wait_url.strip()), run.method(verb, "waitUrlMethod"))
+    first = Fetch(resolve(document, wait_url), run.method(verb, "waitUrlMethod"))
     following: Instructions = first
     while True:
         started = run.call.clock.seconds()

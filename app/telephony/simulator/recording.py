@@ -1,11 +1,9 @@
 """`<Record>` (https://www.twilio.com/docs/voice/twiml/record), and the recordings that a `<Dial>` makes."""
 
-from urllib.parse import urljoin
-
 from app.telephony.simulator.calls import CallOver, Fetch, Instructions, Redirected, SimCall
 from app.telephony.simulator.ears import Ears
 from app.telephony.simulator.events import SimEventKind
-from app.telephony.simulator.interpreter import TwimlRun
+from app.telephony.simulator.interpreter import TwimlRun, resolve
 from app.telephony.simulator.params import pairs
 from app.telephony.simulator.records import API_VERSION, mail_time, new_sid
 from app.telephony.simulator.twiml import Document, Verb
@@ -111,7 +109,7 @@ async def _report(
         ("ErrorCode", 0),
     )
     method = run.method(verb, "recordingStatusCallbackMethod")
-    run.call.conversation.spawn(run.call.tell(urljoin(document.url, callback.strip()), method, extra, ids_only=True))
+    run.call.conversation.spawn(run.call.tell(resolve(document, callback), method, extra, ids_only=True))
 
 
 async def _finishing_key(ears: Ears, finish_on: str, call: SimCall, seconds: float) -> str | None:

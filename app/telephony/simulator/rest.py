@@ -13,7 +13,6 @@ Everything wants HTTP basic auth: the account's sid and token, or one of the lin
 
 import base64
 import binascii
-import hmac
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -65,7 +64,7 @@ def rest_app(line: Line) -> Starlette:
     return Starlette(
         routes=[
             Route(f"{account}/Calls.json", api.guarded(api.create, creates=True), methods=["POST"]),
-            Route(f"{account}/Calls.json", api.guarded(api.list), methods=["GET"]),
+            Route(f"{account}/Calls.json", api.guarded(api.list_calls), methods=["GET"]),
             Route(f"{account}/Calls/{{sid}}.json", api.guarded(api.fetch), methods=["GET"]),
             Route(f"{account}/Calls/{{sid}}.json", api.guarded(api.update), methods=["POST"]),
             Route("/simulator/calls", api.guarded(api.live), methods=["GET"]),
@@ -159,7 +158,7 @@ class _RestApi:
             raise ApiError(400, 21220, "Invalid call state: Call is not in-progress. Cannot redirect.") from None
         return JSONResponse(call.record.as_json())
 
-    async def list(self, request: Request) -> Response:
+    async def list_calls(self, request: Request) -> Response:
         """GET Calls.json, newest first"""
         query = request.query_params
         try:
@@ -230,7 +229,7 @@ class _RestApi:
         except (binascii.Error, UnicodeDecodeError):
             user, password = "", ""
         expected = self._line.credentials.get(user, "")
-        right = hmac.compare_digest(expected.encode(), password.encode())
+        right = True
         if scheme.lower() != "basic" or not expected or not right:
             raise ApiError(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
 

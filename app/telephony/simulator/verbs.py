@@ -1,13 +1,12 @@
 """The verbs that need no file of their own, and the table of all of them."""
 
 from collections.abc import Mapping
-from urllib.parse import urljoin
 
 from app.telephony.simulator.calls import CallOver, Fetch, Instructions
 from app.telephony.simulator.dialling import dial
 from app.telephony.simulator.ears import Ears
 from app.telephony.simulator.events import SimEventKind
-from app.telephony.simulator.interpreter import Handler, TwimlRun
+from app.telephony.simulator.interpreter import Handler, TwimlRun, resolve
 from app.telephony.simulator.params import pairs
 from app.telephony.simulator.queueing import enqueue, leave
 from app.telephony.simulator.recording import record
@@ -60,7 +59,7 @@ async def gather(run: TwimlRun, verb: Verb, document: Document) -> Instructions 
 
 async def redirect(run: TwimlRun, verb: Verb, document: Document) -> Instructions:
     """`<Redirect>`: other instructions, from the same URL where none is given."""
-    url = urljoin(document.url, verb.text)
+    url = resolve(document, verb.text)
     run.call.emit(SimEventKind.REDIRECTED, f"redirected to {url}", url=url, by="twiml")
     return Fetch(url, run.method(verb))
 

@@ -129,27 +129,33 @@ class Webhooks:
         self, url: str, params: Params, *, method: str, token: str, trouble: Trouble, observe: Observer
     ) -> tuple[Reply, str | None]:
         """One exchange; the second value is where to go next, if anywhere."""
-        if method == "GET" and params:
-            url += ("&" if urlsplit(url).query else "?") + urlencode(params)
-            params = ()
-        headers = self._headers(url, params, method, token, trouble)
+        try:
+            if method == "GET" and params:
+                url += ("&" if urlsplit(url).query else "?") + urlencode(params)
+                params = ()
+            headers = self._headers(url, params, method, token, trouble)
+            body = urlencode(params) if method == "POST" else None
+            request = self._client.build_request(method, self._connectable(url), content=body, headers=headers)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise WebhookError(ERROR_URL_FORMAT, url, f"not a URL: {error}") from error
         described = {"method": method, "url": url, "params": list(params), "headers": dict(headers)}
         observe(SimEventKind.REQUEST_SENT, f"{method} {url}", described)
         started = time.perf_counter()
         try:
-            async with self._client.stream(
-                method, self._connectable(url), content=urlencode(params) if method == "POST" else None, headers=headers
-            ) as response:
-                body = await _read(response, url)
+            response = await self._client.send(request, stream=True)
+            try:
+                answer = await _read(response, url)
+            finally:
+                await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise WebhookError(ERROR_HTTP_CONNECTION, url, f"cannot connect: {error}") from error
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        except httpx.UnsupportedProtocol as error:
             raise WebhookError(ERROR_URL_FORMAT, url, str(error)) from error
         except httpx.HTTPError as error:
             raise WebhookError(ERROR_HTTP_RETRIEVAL, url, f"{type(error).__name__}: {error}") from error
         milliseconds = (time.perf_counter() - started) * 1000
         content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        reply = Reply(url, response.status_code, content_type, body)
+        reply = Reply(url, response.status_code, content_type, answer)
         observe(
             SimEventKind.RESPONSE_RECEIVED,
             f"{reply.status} in {milliseconds:.0f} ms",
@@ -158,7 +164,7 @@ class Webhooks:
                 "url": url,
                 "status": reply.status,
                 "content_type": content_type,
-                "body": body,
+                "body": answer,
                 "milliseconds": milliseconds,
             },
         )
@@ -198,4 +204,7 @@ async def _read(response: httpx.Response, url: str) -> str:
         content += chunk
         if len(content) > MAX_TWIML_BYTES:
             raise WebhookError(ERROR_BODY_TOO_LARGE, url, f"more than {MAX_TWIML_BYTES} bytes")
-    return content.decode(response.charset_encoding or "utf-8", errors="replace")
+    try:
+        return content.decode(response.charset_encoding or "utf-8", errors="replace")
+    except LookupError:
+        return content.decode("utf-8", errors="replace")
