@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -100,7 +100,7 @@ async def bench_server(*datasets: Dataset) -> AsyncIterator[EmbeddedPostgres]:
         await asyncio.to_thread(server.stop)
 
 
-async def connect(server: EmbeddedPostgres, dataset: Dataset, **settings: str) -> asyncpg.Connection[Any]:
+async def connect(server: EmbeddedPostgres, dataset: Dataset, **settings: str) -> asyncpg.Connection:
     """A connection as the server's superuser, who also sets the stage; the caller closes it."""
     return await asyncpg.connect(server.dsn(dataset.name, user="postgres"), server_settings=settings)
 
@@ -137,7 +137,7 @@ async def _make(server: EmbeddedPostgres, dataset: Dataset) -> None:
         await admin.close()
 
 
-async def _fill(connection: asyncpg.Connection[Any], dataset: Dataset) -> None:
+async def _fill(connection: asyncpg.Connection, dataset: Dataset) -> None:
     values = {
         "n": dataset.customers,
         "agents": AGENTS,
@@ -164,7 +164,7 @@ async def _fill(connection: asyncpg.Connection[Any], dataset: Dataset) -> None:
     await connection.execute("VACUUM ANALYZE")
 
 
-async def _without_indexes(connection: asyncpg.Connection[Any], table: str) -> dict[str, str]:
+async def _without_indexes(connection: asyncpg.Connection, table: str) -> dict[str, str]:
     """Drop a table's indexes, all but the primary key's; gives what makes each of them again."""
     definitions: dict[str, str] = {}
     constraints = await connection.fetch(

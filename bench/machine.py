@@ -8,7 +8,6 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import asyncpg
 import psutil
@@ -28,7 +27,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-async def describe(connection: asyncpg.Connection[Any]) -> list[tuple[str, str]]:
+async def describe(connection: asyncpg.Connection) -> list[tuple[str, str]]:
     """What a reader needs to compare figures: (what, value), of this machine and of the server behind `connection`."""
     settings = [
         f"{name} {await connection.fetchval('SELECT current_setting($1)', name)}"
@@ -106,6 +105,6 @@ class CpuMeter:
         return total
 
 
-async def first_process(connection: asyncpg.Connection[Any]) -> int:
+async def first_process(connection: asyncpg.Connection) -> int:
     """The id of the PostgreSQL server's first process."""
     return psutil.Process(connection.get_server_pid()).ppid()

@@ -118,7 +118,6 @@ ROWS: Final[dict[str, list[str]]] = {
 """Table by table, the statements that fill it."""
 
 PEOPLE: Final = """
-INSERT INTO queues (id, key, name_zh, name_en, is_default) VALUES ('{queue}', 'service', '售后', 'Service', true);
 INSERT INTO dnis_routes (number, queue_id) VALUES ('{dialled}', '{queue}');
 INSERT INTO agents (id, email, name, role, identity)
 SELECT CAST('01900000-0000-7000-9000-' || lpad(to_hex(i), 12, '0') AS uuid), 'agent' || i || '@example.com',
@@ -126,4 +125,4 @@ SELECT CAST('01900000-0000-7000-9000-' || lpad(to_hex(i), 12, '0') AS uuid), 'ag
 INSERT INTO agent_presence (agent_id) SELECT id FROM agents;
 INSERT INTO queue_members (queue_id, agent_id) SELECT '{queue}', id FROM agents;
 """
-"""The queue, its number and its agents, who are all offline."""
+"""The number of the queue that every hotline begins with, and its agents, who are all offline."""

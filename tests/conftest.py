@@ -26,6 +26,7 @@ from tests.support import (
     SignIn,
     fresh_database,
     make_template,
+    roomy_memory,
     serving,
     settings_for,
     sign_in_as,
@@ -42,7 +43,7 @@ for _name in [name for name in os.environ if name.startswith(("CALLCARD_", "TWIL
 def pytest_configure(config: pytest.Config) -> None:
     """Name the folder of the run's server; a worker is told by its controller."""
     told = getattr(config, "workerinput", {}).get("postgres_folder")
-    config.stash[_FOLDER] = Path(told or tempfile.mkdtemp(prefix="callcard-tests-"))
+    config.stash[_FOLDER] = Path(told or tempfile.mkdtemp(prefix="callcard-tests-", dir=roomy_memory()))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -51,6 +51,7 @@ class Course:
         self.first_status = 0
         self.got_twiml = False
         self._answer_ms = 0.0
+        self._twiml = ""
 
     def event(self, event: SimEvent) -> None:
         """Print what the carrier did."""
@@ -64,8 +65,11 @@ class Course:
         elif event.kind is SimEventKind.TWIML_RECEIVED:
             self.got_twiml = True
             self.line(event.at, "twiml", f"{urlsplit(data['url']).path}, {self._answer_ms:.0f} ms")
-            for line in _indented(data["twiml"]):
+            # A caller in line hears the same every few seconds.
+            same = data["twiml"] == self._twiml
+            for line in [word("as_before", self.lang)] if same else _indented(data["twiml"]):
                 say(Text(f"{'':13}{line}", style="dim"))
+            self._twiml = data["twiml"]
         elif (key := _TOLD.get(event.kind)) is not None:
             text_of = _TEXT_OF.get(event.kind)
             self.line(event.at, key, text_of(data) if text_of else event.text, style=_LOUD.get(event.kind, ""))

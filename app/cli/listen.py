@@ -68,6 +68,7 @@ class _Listener:
                 await stream.acknowledge(message)
         finally:
             watching.cancel()
+            await stream.close()
             asyncio.get_running_loop().remove_reader(sys.stdin)
 
     def _hear_enter(self) -> None:

@@ -107,11 +107,12 @@ async def ring(plan: RingPlan) -> None:
         await stack.enter_async_context(ringing.watching())
         call = await line.call(plan.caller, plan.dialled, script=plan.acts)
         with _hung_up_by_ctrl_c(call):
-            deciding = asyncio.create_task(ringing.pass_on_decisions(line, call))
-            matching = asyncio.create_task(ringing.tell_match_without_card(call))
+            beside = [
+                asyncio.create_task(ringing.pass_on_decisions(line, call)),
+                asyncio.create_task(ringing.tell_match_without_card(call)),
+            ]
             ended = await call.finished()
-            deciding.cancel()
-            await asyncio.wait([deciding, matching])
+            await _ended(beside)
         if not ringing.course.got_twiml:
             raise CommandFailed(_why_refused(ringing.course.first_status, plan))
         await ringing.tell_trace(call)
@@ -139,7 +140,8 @@ class _Ringing:
                 await _opened(desk, task)
             yield
         finally:
-            for task in tasks:
+            for desk, task in zip(self._desks, tasks, strict=True):
+                await desk.stream.close()
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
@@ -198,8 +200,10 @@ class _Ringing:
 
     async def tell_match_without_card(self, call: SimCall) -> None:
         """Where no agent gets a card, say whom the caller was matched with all the same."""
+        async for event in call.follow():
+            if event.kind is SimEventKind.TWIML_RECEIVED:
+                break
         try:
-            await call.wait_for(SimEventKind.TWIML_RECEIVED, 20)
             await asyncio.wait_for(self._carded.wait(), _NO_CARD_SECONDS)
         except TimeoutError:
             found = await self._find(call)
@@ -221,6 +225,15 @@ class _Ringing:
             return None
         items = (await self._reader.request("GET", "/calls", limit="20"))["items"]
         return next((item for item in items if item["provider_call_id"] == call.sid), None)
+
+
+async def _ended(tasks: list[asyncio.Task[None]]) -> None:
+    """Have what goes on beside a call end with it; raises what one of them failed with."""
+    for task in tasks:
+        task.cancel()
+    for result in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(result, Exception):
+            raise result
 
 
 async def _desk(service: Service) -> _Desk:

@@ -33,23 +33,23 @@ def make_plan(
         CommandFailed: something given makes no sense, or nothing says where the service is or how calls are signed.
     """
     demo = None if url is not None else read_demo(settings.data_dir)
-    try:
-        CallerScript.parse(acts)
-        if agent is not None and agent != NOBODY:
-            AgentScript.parse(agent)
-    except ScriptError as error:
-        raise CommandFailed(str(error), exit_code=2) from None
     service_url = url or (demo.service_url if demo else settings.public_url)
+    carrier = _carrier(settings, demo, public_url or service_url, auth_token)
     to = dialled or (demo.hotline_number if demo else None)
     if to is None:
         raise CommandFailed("Which number do they dial? Say it with --to.", exit_code=2)
+    for option, script in (("--as", lambda: CallerScript.parse(acts)), ("--agent", lambda: _agent_script(agent))):
+        try:
+            script()
+        except ScriptError as error:
+            raise CommandFailed(f"{option} {error}", exit_code=2) from None
     return RingPlan(
         caller=_as_sent(caller, settings.region, "--from"),
         dialled=_as_sent(to, settings.region, "--to"),
         acts=acts,
         agent=agent,
         service_url=service_url,
-        carrier=_carrier(settings, demo, public_url or service_url, auth_token),
+        carrier=carrier,
         tokens=(token,) if token else tuple(demo.tokens.values()) if demo else (),
         lang=language(lang),
     )
@@ -84,6 +84,10 @@ def language(given: str | None) -> Lang:
     if wanted not in get_args(Lang):
         raise CommandFailed(f"--lang is zh or en, not {wanted}.", exit_code=2)
     return cast(Lang, wanted)
+
+
+def _agent_script(agent: str | None) -> AgentScript | None:
+    return None if agent is None or agent == NOBODY else AgentScript.parse(agent)
 
 
 def _as_sent(text: str, region: str, option: str) -> str:

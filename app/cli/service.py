@@ -98,7 +98,7 @@ class Service:
     def _not_running(self, error: httpx.HTTPError) -> CommandFailed:
         why = "" if isinstance(error, httpx.ConnectError) else f" ({type(error).__name__})"
         return CommandFailed(
-            f"Callcard does not answer at {self.url}{why}. Start it in another terminal, with `callcard demo` say."
+            f"Callcard does not answer at {self.url}{why}. Start it in another terminal: callcard demo"
         )
 
 
@@ -113,12 +113,13 @@ class AgentStream:
         self._token = token
         self._socket: ClientConnection | None = None
         self._last_id: str | None = None
+        self._is_closed = False
         self.opened = asyncio.Event()
         self.broken = asyncio.Event()
         self.lost = ""
 
     async def messages(self) -> AsyncIterator[StreamMessage]:
-        """Every message from now on, each once; connects again, for as long as it takes, after a break.
+        """Every message from now on, each once, until `close`; connects again after a break, however long that takes.
 
         Raises:
             CommandFailed: the token is refused.
@@ -146,11 +147,19 @@ class AgentStream:
             else:
                 self.lost = "closed by the service"
             self._socket = None
+            if self._is_closed:
+                return
             if self.opened.is_set():
                 self.opened.clear()
                 self.broken.set()
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def close(self) -> None:
+        """End the stream as one who leaves does (RFC 6455, 7.4.1: code 1000)."""
+        self._is_closed = True
+        if self._socket is not None:
+            await self._socket.close()
 
     async def acknowledge(self, message: StreamMessage) -> None:
         """Say that a message was shown; a lost connection is no matter, for it is sent again then."""

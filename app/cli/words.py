@@ -81,6 +81,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     # what happens in a call
     "rings": ("来电", "rings"),
     "twiml": ("应答 TwiML", "TwiML"),
+    "as_before": ("(同上)", "(as before)"),
     "match": ("匹配", "match"),
     "card": ("弹屏", "card"),
     "card_for": ("弹屏给", "card to"),

@@ -95,13 +95,15 @@ class Programs:
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
-                umask=0o077,
                 pass_fds=pass_fds,
                 # Ctrl-C at the terminal is for us: it must not kill initdb or pg_ctl in the middle of their work.
                 start_new_session=True,
             )
         except subprocess.TimeoutExpired as error:
-            raise StartFailedError(f"PostgreSQL's {program} did not end within {timeout:.0f} s.") from error
+            raise StartFailedError(
+                f"PostgreSQL's {program} did not end within {timeout:.0f} s: the server hangs, or the machine is too "
+                f"busy. Try again, and look into server.log in the directory of the database."
+            ) from error
 
 
 def _installation() -> Path:

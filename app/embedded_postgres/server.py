@@ -98,8 +98,8 @@ class EmbeddedPostgres:
             settings: server settings by name, such as `{"synchronous_commit": "off"}`, over `DEFAULT_SETTINGS`. A
                 server that other processes use keeps the settings it was started with. With `fsync` set to `off`, for
                 tests, the files of a new cluster are not flushed to disk either.
-            timeout: seconds for everything, including the wait for another process that is starting it. A repair after
-                a crash goes on when the time is over; starting again joins it.
+            timeout: seconds to wait for another process that is starting or stopping it, and again for the start
+                itself. A repair after a crash goes on when the time is over; starting again joins it.
 
         Raises:
             EmbeddedPostgresError: one of its kinds, which says what is wrong and what to do.
@@ -147,11 +147,13 @@ class EmbeddedPostgres:
         """Stop the server, whoever else uses it, and start it with our settings; start it if it is down.
 
         Raises:
-            EmbeddedPostgresError: as `start`.
+            EmbeddedPostgresError: as `start`; also after `stop`, when a new `start` is what is wanted.
         """
+        if self._holder is None:
+            raise StartFailedError(f"The database in {self._files.path} was left by stop(): start it anew.")
         with self._files.explained(), self._files.start_lock(self._account, self._timeout):
             self._halt(mode)
-            self._bring_up(shared=True)
+            self._bring_up(as_it_is=True)
 
     def kill(self) -> None:
         """Kill the server and all its processes, whoever uses it, as a crash would. `restart` brings it back."""
@@ -169,7 +171,7 @@ class EmbeddedPostgres:
         self.stop()
 
     def _join(self) -> None:
-        self._files.make(self._account)
+        self._make_directories()
         with self._files.start_lock(self._account, self._timeout) as lock:
             if not self._files.cluster.exists():
                 self._make_cluster(lock)
@@ -177,11 +179,15 @@ class EmbeddedPostgres:
             try:
                 shared = not try_lock(holder)
                 fcntl.flock(holder, fcntl.LOCK_SH)
-                self._bring_up(shared=shared)
+                self._bring_up(as_it_is=shared)
             except BaseException:
                 os.close(holder)
                 raise
             self._holder = holder
+
+    def _make_directories(self) -> None:
+        self._files.make(self._account)
+        make_socket_dir(choose_socket_dir(self._files.path, self._account), self._account)
 
     def _make_cluster(self, lock: int) -> None:
         for leftover in self._files.unfinished_clusters():
@@ -218,35 +224,12 @@ class EmbeddedPostgres:
             finally:
                 os.close(descriptor)
 
-    def _bring_up(self, *, shared: bool) -> None:
-        """See to it that the server runs, answers and has our database. `shared`: others use it, so no stopping."""
-        deadline = time.monotonic() + self._timeout
-        while True:
-            # Each time: a chmod of a directory above takes back what was granted there.
-            self._files.make(self._account)
-            postmaster = Postmaster.find(self._files.cluster)
-            if postmaster is None:
-                self._launch(deadline)
-                continue
-            if _MARK not in postmaster.arguments:
-                raise DataDirInUseError(
-                    f"{self._files.cluster} is in use by a PostgreSQL server that Callcard did not start (process "
-                    f"{postmaster.pid}). Stop that server, or choose another directory (CALLCARD_DATA_DIR)."
-                )
-            if postmaster.arguments != self._command_line():
-                if not shared:
-                    _log.info("restarting the database server that a killed process left behind with other settings")
-                    self._halt("fast")
-                    continue
-                _log.warning("joined a database server that was started with other settings")
-            self._socket_dir = postmaster.socket_dir or self._socket_dir
-            answer = self._ask(_WHAT_IS_THERE)
-            if answer.returncode == 0:
-                break
-            if time.monotonic() > deadline:
-                raise self._failure(f"does not answer within {self._timeout:.0f} s", answer.stdout)
-            time.sleep(_POLL_SECONDS)
-        self._version, has_role, has_database = answer.stdout.strip().split("|")
+    def _bring_up(self, *, as_it_is: bool) -> None:
+        """See to it that the server runs and has our database.
+
+        `as_it_is`: one that runs with other settings than ours goes on with them, because others use it.
+        """
+        self._version, has_role, has_database = self._when_ready(as_it_is=as_it_is).strip().split("|")
         missing = [_MAKE_ROLE] if has_role == "f" else []
         missing += [_MAKE_DATABASE] if has_database == "f" else []
         for statement in missing:
@@ -254,11 +237,42 @@ class EmbeddedPostgres:
             if answer.returncode:
                 raise self._failure("could not be made", answer.stdout)
 
-    def _launch(self, deadline: float) -> None:
-        socket_dir = choose_socket_dir(self._files.path, self._account)
-        make_socket_dir(socket_dir, self._account)
+    def _when_ready(self, *, as_it_is: bool) -> str:
+        """Start the server if it does not run, wait until it answers, and give the answer to `_WHAT_IS_THERE`."""
+        deadline = time.monotonic() + self._timeout
+        said = ""
+        while time.monotonic() < deadline:
+            # Each time: a chmod of a directory above takes back what was granted there.
+            self._make_directories()
+            postmaster = Postmaster.find(self._files.cluster)
+            if postmaster is None:
+                said = self._launch(deadline)
+                as_it_is = True
+                continue
+            if _MARK not in postmaster.arguments:
+                raise DataDirInUseError(
+                    f"{self._files.cluster} is in use by a PostgreSQL server that Callcard did not start (process "
+                    f"{postmaster.pid}). Stop that server, or choose another directory (CALLCARD_DATA_DIR)."
+                )
+            as_asked = postmaster.arguments == self._command_line()
+            if not as_asked and not as_it_is:
+                _log.info("restarting the database server that a killed process left behind with other settings")
+                self._halt("fast")
+                continue
+            self._socket_dir = postmaster.socket_dir or self._socket_dir
+            answer = self._ask(_WHAT_IS_THERE)
+            if answer.returncode == 0:
+                if not as_asked:
+                    _log.warning("joined a database server that runs with other settings than those asked for")
+                return answer.stdout
+            said = answer.stdout
+            time.sleep(_POLL_SECONDS)
+        raise self._failure(f"was not ready within {self._timeout:.0f} s", said)
+
+    def _launch(self, deadline: float) -> str:
+        """Start the server and wait until it is ready; gives what it said if that is to be tried again."""
         # No server runs, so its lock is stale; PostgreSQL would believe it if that process id is somebody's again.
-        lock_file(socket_dir).unlink(missing_ok=True)
+        lock_file(choose_socket_dir(self._files.path, self._account)).unlink(missing_ok=True)
         log = self._files.log
         if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
             log.replace(log.with_suffix(".log.old"))
@@ -276,12 +290,14 @@ class EmbeddedPostgres:
             environment={"PGDATA": str(self._files.cluster)},
             cwd=self._files.path,
         )
-        if result.returncode == 0:
-            return
         said = log.read_bytes()[known:].decode(errors="replace") if log.exists() else ""
-        if "pre-existing shared memory block" in said and time.monotonic() < deadline:
+        if result.returncode == 0:
+            return said
+        if "server did not start in time" in result.stdout:
+            return said
+        if "pre-existing shared memory block" in said:
             time.sleep(_POLL_SECONDS)  # the last processes of a killed server are still on their way out
-            return
+            return said
         raise self._failure("could not be started", said or result.stdout)
 
     def _command_line(self) -> tuple[str, ...]:
@@ -317,6 +333,6 @@ class EmbeddedPostgres:
     def _failure(self, what: str, said: str) -> EmbeddedPostgresError:
         where = f"The database in {self._files.path}"
         tail = "\n".join(said.strip().splitlines()[-_LOG_TAIL_LINES:])
-        if "No space left on device" in said or shutil.disk_usage(self._files.path).free < 1024 * 1024:
+        if "No space left on device" in said:
             return DiskFullError(f"{where} {what}, because no room is left on the disk. PostgreSQL says:\n{tail}")
         return StartFailedError(f"{where} {what}. PostgreSQL says (more in {self._files.log}):\n{tail}")

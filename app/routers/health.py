@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+import structlog
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 
@@ -13,6 +14,7 @@ from app.schemas.health import Alive, Check, Readiness
 
 READY_WITHIN_SECONDS: Final = 1.0
 
+log = structlog.get_logger("callcard.health")
 router = APIRouter(tags=["running it"])
 
 
@@ -35,6 +37,7 @@ async def readyz(runtime: RuntimeOf, response: Response) -> Readiness:
     except Exception as error:
         if not db.is_outage(error):
             raise
+        log.warning("not ready: the database does not answer", error=type(error).__name__)
         database, schema = Check.FAILED, Check.UNKNOWN
     else:
         database, schema = Check.OK, Check.OK if revision == migrate.head() else Check.FAILED

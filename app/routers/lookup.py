@@ -44,7 +44,7 @@ class ExchangeNotSignedIn(NotSignedIn):
 
 _basic = HTTPBasic(
     auto_error=False,
-    scheme_name="token as password",
+    scheme_name="token_as_password",
     description="Only here, for exchanges that know nothing else: any user name, and an API token as the password.",
 )
 _bearer = HTTPBearer(auto_error=False)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.errors import Invalid
+from app.errors import BadRequest, Invalid
 from app.schemas.problem import Problem, problem_content
 
 TAGS: Final = [
@@ -41,6 +41,11 @@ def _document(app: FastAPI) -> dict[str, Any]:
     schemas["Problem"] = problem
     for operations in document["paths"].values():
         for operation in operations.values():
+            if "requestBody" in operation:
+                # The framework's own answer to a body that is not JSON at all, or not UTF-8.
+                operation["responses"].setdefault(
+                    "400", {"description": f"{BadRequest.title} (`{BadRequest.code}`)", "content": problem_content()}
+                )
             if "422" in operation.get("responses", {}):
                 operation["responses"]["422"] = {
                     "description": f"{Invalid.title} (`{Invalid.code}`)",

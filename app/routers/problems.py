@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
@@ -96,7 +97,8 @@ def _answer_to(error: Exception) -> _Answer:
         return _Answer(error.status, error.code, error.title, error.detail, error.extra, headers)
     if isinstance(error, HTTPException):
         kind = _FRAMEWORK_KINDS.get(error.status_code)
-        code, title = (kind.code, kind.title) if kind else (_code_of(error.detail), error.detail)
+        standard = HTTPStatus(error.status_code)
+        code, title = (kind.code, kind.title) if kind else (standard.name.lower(), standard.phrase)
         return _Answer(error.status_code, code, title, f"{error.detail}.", headers=error.headers or {})
     if isinstance(error, (RequestValidationError, WebSocketRequestValidationError)):
         wrong = [FieldError(loc=list(each["loc"]), msg=each["msg"]).model_dump() for each in error.errors()]
@@ -125,7 +127,3 @@ def _problem_response(error: Exception, scope: Scope) -> Response:
     # Escaped to ASCII: a payload's wrong member may be named with half of a surrogate pair, which UTF-8 cannot carry.
     body = json.dumps(problem.model_dump(mode="python", exclude_none=True))
     return Response(body, answer.status, dict(answer.headers), MEDIA_TYPE)
-
-
-def _code_of(phrase: str) -> str:
-    return phrase.lower().replace(" ", "_")

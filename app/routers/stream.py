@@ -34,13 +34,15 @@ async def stream(
     comes back with the last id they saw misses nothing. Without `after` it begins with the card of the current call.
     """
     runtime = runtime_of(websocket)
-    await websocket.accept(chosen_subprotocol(websocket))
     connection_id = await runtime.sockets.opened(me.agent_id)
     try:
-        async with runtime.hub.stream(me.agent_id, after) as mine, asyncio.TaskGroup() as both:
-            sending = both.create_task(_send(websocket, runtime.hub, mine))
-            await _receive(websocket, runtime.sockets, me)
-            sending.cancel()
+        async with runtime.hub.stream(me.agent_id, after) as mine:
+            # Not before: whatever happens once the client sees its socket open is sent over it.
+            await websocket.accept(chosen_subprotocol(websocket))
+            async with asyncio.TaskGroup() as both:
+                sending = both.create_task(_send(websocket, runtime.hub, mine))
+                await _receive(websocket, runtime.sockets, me)
+                sending.cancel()
     finally:
         runtime.sockets.closed(connection_id)
 

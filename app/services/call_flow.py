@@ -16,7 +16,7 @@ from app.domain.prompts import Prompt, choose_language, prompt
 from app.domain.routing import LeaveReason
 from app.models.calls import Call, Leg, RecordingKind, TraceStep
 from app.models.people import Agent
-from app.models.routing import Presence
+from app.models.routing import AgentPresence, Presence, QueueMember
 from app.services.agent_log import trace
 from app.services.call_facts import find_call, hear_fallback, hear_recording, join_leg_status, join_own_status, settle
 from app.services.hotline import Hotline, QueueSetup, Route, open_state
@@ -112,7 +112,11 @@ async def after_dialling(session: AsyncSession, event: CallEvent, hotline: Hotli
     leg = await _dialled_leg(session, call, event)
     if leg is not None:
         await join_leg_status(session, call, leg, status, event, hotline)
-    if status is CarrierStatus.COMPLETED or call.answered_at is not None or call.ended_at is not None:
+    if status is CarrierStatus.COMPLETED or call.answered_at is not None:
+        # They have talked, and we hang up now: the call is over, whether or not the carrier will say so.
+        await join_own_status(session, call, CarrierStatus.COMPLETED, event, hotline)
+        return HangUp(language)
+    if call.ended_at is not None:
         return HangUp(language)
     presence = await holding(session, call.id)
     if (
@@ -281,9 +285,25 @@ async def after_an_error(session: AsyncSession, event: CallEvent, hotline: Hotli
     return await _next(session, call, queue, event, hotline)
 
 
-async def anybody_waits(session: AsyncSession) -> bool:
-    """True when a caller, or a promise to one, stands in some queue."""
-    return bool(await session.scalar(select(exists().where(Call.queued_at.is_not(None), Call.left_queue_at.is_(None)))))
+async def idle_though_somebody_waits(session: AsyncSession, limit: int) -> list[AgentPresence]:
+    """Available agents in whose queues somebody stands, the longest available first, locked; none that others lock."""
+    found = await session.scalars(
+        select(AgentPresence)
+        .where(
+            AgentPresence.state == Presence.AVAILABLE,
+            exists().where(
+                QueueMember.agent_id == AgentPresence.agent_id,
+                Call.queue_id == QueueMember.queue_id,
+                Call.queued_at.is_not(None),
+                Call.left_queue_at.is_(None),
+            ),
+        )
+        .order_by(AgentPresence.available_since)
+        .limit(limit)
+        .with_for_update(of=AgentPresence, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    return list(found)
 
 
 async def forget_silent_callers(session: AsyncSession, hotline: Hotline, now: datetime) -> int:

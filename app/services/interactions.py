@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, exists, func, literal, null, select, tuple_, union_all
+from sqlalchemy import Select, cast, exists, func, literal, null, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.calls import Call
@@ -148,11 +148,11 @@ def _others(customer_id: UUID) -> _Rows:
         Interaction.direction.label("direction"),
         Interaction.summary.label("summary"),
         Interaction.agent_id.label("agent_id"),
-        null().label("state"),
-        null().label("disposition"),
-        null().label("stage"),
-        null().label("answered_at"),
-        null().label("ended_at"),
+        cast(null(), Call.state.type).label("state"),
+        cast(null(), Call.disposition.type).label("disposition"),
+        cast(null(), Call.stage.type).label("stage"),
+        cast(null(), Call.answered_at.type).label("answered_at"),
+        cast(null(), Call.ended_at.type).label("ended_at"),
     ).where(Interaction.customer_id == customer_id, ~shown_as_call)
 
 

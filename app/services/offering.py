@@ -35,7 +35,8 @@ ringing AS MATERIALIZED (
 ),
 {pop_sql(_CALL_PART, also_from=" CROSS JOIN ringing CROSS JOIN chosen")},
 {RESERVE}
-SELECT reserved.agent_id, reserved.no, reserved.identity, chosen.because, {OPEN_STREAMS} AS open_streams, CAST((SELECT json_agg(loose) FROM loose) AS
+SELECT reserved.agent_id, reserved.no, reserved.identity, chosen.because, {OPEN_STREAMS} AS open_streams,
+       CAST((SELECT json_agg(loose) FROM loose) AS
 text) AS loose
 FROM matched LEFT JOIN reserved ON true LEFT JOIN chosen ON true
 """)

@@ -4,7 +4,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -57,11 +57,14 @@ def decode_cursor(cursor: str, *readers: Callable[[str], Any]) -> tuple[Any, ...
 
 
 def aware_time(word: str) -> datetime:
-    """A time with its offset. Raises ValueError for anything else."""
+    """A time with its offset, in UTC. Raises ValueError for anything else."""
     time = datetime.fromisoformat(word)
     if time.tzinfo is None:
         raise ValueError("no offset")
-    return time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("before the year 1 or after 9999") from None
 
 
 def plain_text(word: str) -> str:

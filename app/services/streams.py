@@ -7,12 +7,10 @@ from typing import Final
 from uuid import UUID
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database, is_outage
 from app.models.calls import AgentEventType
-from app.models.routing import AgentPresence, Presence
 from app.observability import metrics
 from app.services import call_flow, presence
 from app.services.agent_log import acknowledge
@@ -63,10 +61,11 @@ class Sockets:
             async with self._database.session_scope() as session:
                 await presence.put_offline_if_gone(session, agent_id, self._hotline.now, datetime.now(UTC))
         except Exception as error:
-            if not is_outage(error):
-                raise
-            # The housekeeper finds the connection that nobody vouches for once the database is back.
-            log.warning("disconnect_not_noted", agent_id=str(agent_id))
+            # The housekeeper finds the connection that nobody vouches for, once the database is back.
+            if is_outage(error):
+                log.warning("disconnect_not_noted", agent_id=str(agent_id))
+            else:
+                log.exception("disconnect_failed", agent_id=str(agent_id))
 
     async def shown(self, agent_id: UUID, no: int) -> None:
         """Note that a tab has shown an event; the first showing of a card is what the pop's latency is measured by."""
@@ -77,11 +76,18 @@ class Sockets:
             metrics.pop_seconds.observe((now - event.at).total_seconds())
 
     async def keep_house(self) -> None:
-        """Go round every few seconds until cancelled. Every process does; locks make one of them enough."""
-        while True:
-            await asyncio.sleep(ROUND_SECONDS)
-            for duty in (self._vouch, self._clear_up, self._serve_idle):
-                await self._do(duty)
+        """Go round every few seconds until cancelled. Every process does; locks make one of them enough.
+
+        Who has just left when this ends is left to the others: a process that stops puts nobody offline.
+        """
+        try:
+            while True:
+                await asyncio.sleep(ROUND_SECONDS)
+                for duty in (self._vouch, self._clear_up, self._serve_idle):
+                    await self._do(duty)
+        finally:
+            for task in self._leaving:
+                task.cancel()
 
     async def _do(self, duty: Callable[[AsyncSession, datetime], Awaitable[None]]) -> None:
         try:
@@ -106,15 +112,5 @@ class Sockets:
 
     async def _serve_idle(self, session: AsyncSession, now: datetime) -> None:
         """The net under `serve_next`: somebody waits and somebody is free, so bring them together."""
-        if not await call_flow.anybody_waits(session):
-            return
-        idle = await session.scalars(
-            select(AgentPresence)
-            .where(AgentPresence.state == Presence.AVAILABLE)
-            .order_by(AgentPresence.available_since)
-            .limit(50)
-            .with_for_update(skip_locked=True)
-            .execution_options(populate_existing=True)
-        )
-        for free in idle:
+        for free in await call_flow.idle_though_somebody_waits(session, limit=20):
             await serve_next(session, free, self._hotline.now, now)

@@ -3,26 +3,26 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from sqlalchemy import text
 from websockets.asyncio.client import ClientConnection, connect
 
-from app.models import Agent, Queue
-from app.telephony.simulator import Line, Pace, serve_rest
+from app.embedded_postgres import EmbeddedPostgres
+from app.models import Agent, Base, Queue
+from app.observability import metrics
+from app.telephony.simulator import Line, Pace, SimCall, SimEventKind, serve_rest
+from tests.calls.carrier import ACCOUNT_SID, AUTH_TOKEN, DIALLED, PUBLIC_URL, Wire
 from tests.factories import make_queue
-from tests.support import Served, serving, settings_for, sign_in_as
+from tests.support import Served, fresh_database, serving, settings_for, sign_in_as
 
-ACCOUNT_SID = "AC" + "5" * 32
-AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
-PUBLIC_URL = "https://hotline.example"
-DIALLED = "+862155501000"
 SPEED = 25.0
 """How much faster than life the simulated carrier's time runs."""
 
@@ -47,12 +47,31 @@ class Desk:
             await self.socket.send(json.dumps({"type": "ack", "id": message["id"]}))
         return message
 
-    async def until(self, event_type: str, seconds: float = 5) -> dict[str, Any]:
-        """The next message of a type; those before it are kept in `seen`."""
+    async def until(self, event_type: str, seconds: float = 5, **data: Any) -> dict[str, Any]:
+        """The next message of a type, of which `data` holds; those before it are kept in `seen`."""
         while True:
             message = await self.next(seconds)
-            if message["type"] == event_type:
+            if message["type"] == event_type and data.items() <= message["data"].items():
                 return message
+
+    async def rest(self) -> list[dict[str, Any]]:
+        """Whatever else has been sent to this tab: all up to the break that the agent takes for it."""
+        marker, seen = f"marker {len(self.seen)}", len(self.seen)
+        await self.be("break", reason=marker)
+        await self.until("presence.changed", reason=marker)
+        return self.seen[seen:-1]
+
+    async def accept(self, call_id: str, tab: str = "one") -> httpx.Response:
+        """Take a call in a tab."""
+        return await self.http.post(f"/api/v1/calls/{call_id}/accept", json={"tab": tab})
+
+    async def decline(self, call_id: str) -> httpx.Response:
+        """Turn a call down."""
+        return await self.http.post(f"/api/v1/calls/{call_id}/decline")
+
+    async def wrap_up(self, call_id: str, disposition: str = "resolved", **more: Any) -> httpx.Response:
+        """Write a call up."""
+        return await self.http.put(f"/api/v1/calls/{call_id}/wrap-up", json={"disposition": disposition, **more})
 
     async def be(self, state: str, **more: Any) -> dict[str, Any]:
         """Say what the agent does."""
@@ -73,6 +92,14 @@ class Hotline:
     line: Line
     queue: Queue
     stack: AsyncExitStack
+    wire: Wire
+
+    async def twin(self, **given: Any) -> "Hotline":
+        """Another instance of the service on the same database, which this line does not call by itself."""
+        settings = self.served.settings.model_copy(update=given)
+        served = await self.stack.enter_async_context(serving(settings))
+        wire = await self.stack.enter_async_context(Wire(served.url))
+        return Hotline(served, self.line, self.queue, self.stack, wire)
 
     async def desk(self, *, available: bool = True, queue: bool = True, **fields: Any) -> Desk:
         """A new agent of the queue with an open stream, available unless told otherwise."""
@@ -91,13 +118,35 @@ class Hotline:
         """One more tab of an agent."""
         query = "" if after is None else f"?after={after}"
         opened = await self.stack.enter_async_context(
-            connect(f"{self.served.ws_url}/api/v1/agent/stream{query}", additional_headers=cookie_header, proxy=None)
+            connect(
+                f"{self.served.ws_url}/api/v1/agent/stream{query}",
+                additional_headers=cookie_header,
+                proxy=None,
+                # What a test does not care to read must not keep the socket from closing.
+                max_queue=None,
+            )
         )
         return Desk(agent, http, self.served, cookie_header, opened)
 
     async def another_tab(self, desk: Desk, after: str | None = None) -> Desk:
         """One more tab of the same agent."""
         return await self.open_tab(desk.agent, desk.http, desk.cookie_header, after)
+
+    async def leg_ringing(self, call: SimCall, number: int = 1) -> str:
+        """The sid of the leg of a simulated call that rings as the first, second, … one."""
+
+        def ringing() -> list[str | None]:
+            return [event.leg_sid for event in call.events if event.kind is SimEventKind.LEG_RINGING]
+
+        async with asyncio.timeout(5):
+            assert await call.journal.until(lambda: len(ringing()) >= number), call.transcript
+        sid = ringing()[number - 1]
+        assert sid is not None
+        return sid
+
+    async def answer(self, call: SimCall, number: int = 1) -> None:
+        """Have the agent pick up whose phone rings as the first, second, … one of a simulated call."""
+        await self.line.answer(await self.leg_ringing(call, number))
 
     async def rows(self, sql: str, **values: Any) -> list[dict[str, Any]]:
         """What the database says."""
@@ -108,6 +157,20 @@ class Hotline:
         """The one row."""
         (row,) = await self.rows(sql, **values)
         return row
+
+    async def until(self, sql: str, *, seconds: float = 5, **values: Any) -> None:
+        """Look again and again until the database says yes."""
+
+        async def holds() -> bool:
+            return bool((await self.rows(f"SELECT ({sql}) AS yes", **values))[0]["yes"])
+
+        await until(holds, sql, seconds)
+
+    async def counts(self) -> dict[str, int]:
+        """How many rows every table has."""
+        tables = sorted(Base.metadata.tables)
+        counted = ", ".join(f'(SELECT count(*) FROM "{name}") AS "{name}"' for name in tables)
+        return await self.one(f"SELECT {counted}")
 
     async def call_row(self, provider_call_id: str) -> dict[str, Any]:
         """One call by the carrier's id."""
@@ -123,6 +186,21 @@ class Hotline:
         return [row["step"] for row in rows]
 
 
+async def until(holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 5) -> None:
+    """Look again and again until something holds; fails where it does not within `seconds`."""
+    try:
+        async with asyncio.timeout(seconds):
+            while not await holds():
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        pytest.fail(f"not within {seconds} s: {what}")
+
+
+def value_of(name: str, **labels: str) -> float:
+    """What a figure of ours shows now."""
+    return metrics.registry.get_sample_value(name, labels) or 0.0
+
+
 def free_port() -> int:
     """A port that nobody listens on at this moment."""
     with socket.socket() as probe:
@@ -134,9 +212,9 @@ def free_port() -> int:
 MakeHotline = Callable[..., Awaitable[Hotline]]
 
 
-@pytest.fixture
-async def make_hotline(database_url: str, tmp_path: Path) -> AsyncIterator[MakeHotline]:
-    """`await make_hotline(queue={...}, line={...}, **settings)`."""
+@asynccontextmanager
+async def hotlines(database_url: str, folder: Path) -> AsyncIterator[MakeHotline]:
+    """What makes hotlines on a database; they stand until the block ends."""
     async with AsyncExitStack() as stack:
 
         async def make(
@@ -159,7 +237,7 @@ async def make_hotline(database_url: str, tmp_path: Path) -> AsyncIterator[MakeH
             api_url = await stack.enter_async_context(serve_rest(carrier))
             settings = settings_for(
                 dsn,
-                tmp_path,
+                folder,
                 **{
                     "public_url": PUBLIC_URL,
                     "twilio_account_sid": ACCOUNT_SID,
@@ -176,12 +254,39 @@ async def make_hotline(database_url: str, tmp_path: Path) -> AsyncIterator[MakeH
             async with served.database.session_scope() as session:
                 made = await make_queue(session, numbers=(DIALLED,), **(queue or {}))
             await served.runtime.hotline.refresh()
-            return Hotline(served, carrier, made, stack)
+            wire = await stack.enter_async_context(Wire(served.url))
+            return Hotline(served, carrier, made, stack, wire)
 
         yield make
+
+
+@pytest.fixture
+async def make_hotline(database_url: str, tmp_path: Path) -> AsyncIterator[MakeHotline]:
+    """`await make_hotline(queue={...}, line={...}, **settings)`."""
+    async with hotlines(database_url, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+async def standing(
+    postgres_with_template: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Hotline]:
+    """One hotline for all tests of a file, each of which brings its own calls and minds nobody else's."""
+    async with (
+        fresh_database(postgres_with_template) as dsn,
+        hotlines(dsn, tmp_path_factory.mktemp("standing")) as make,
+    ):
+        yield await make()
 
 
 @pytest.fixture
 async def hotline(make_hotline: MakeHotline) -> Hotline:
     """A hotline that is always open, with nobody at the desks yet."""
     return await make_hotline()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """What has been logged since the test began, a mapping a line; what is bound to the request included."""
+    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+        yield lines

@@ -1,7 +1,6 @@
 import os
 import pwd
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -32,7 +31,7 @@ def tmp_path(own_tmp: Path) -> Path:
 @pytest.fixture(scope="session")
 def template(own_tmp: Path) -> Path:
     """The data directory of a stopped server; see `data_dir`."""
-    path = own_tmp / "template" / "db"
+    path = own_tmp / "template"
     with start(path) as server:
         value(server.dsn(), "CREATE TABLE note AS SELECT 'kept' AS word")
     return path
@@ -42,23 +41,10 @@ def template(own_tmp: Path) -> Path:
 def data_dir(template: Path) -> Iterator[Path]:
     """A data directory made earlier, with the row `kept` in the table `note`, for one test after the other to serve.
 
-    A test may add tables. A server that is left when it is over is killed.
+    A test may add tables, and must undo what else it does. A server that is left when it is over is killed.
     """
     yield template
-    kill_server(template)
-
-
-@pytest.fixture
-def own_data_dir(template: Path, tmp_path: Path) -> Iterator[Path]:
-    """The same for one test alone, to be moved, given away or broken. A copy takes longer than a start."""
-    path = tmp_path / "db"
-    subprocess.run(["cp", "-a", str(template), str(path)], check=True)
-    yield path
-    kill_server(path)
-
-
-def kill_server(data_dir: Path) -> None:
-    left = Postmaster.find(data_dir / "cluster") if (data_dir / "cluster").is_dir() else None
+    left = Postmaster.find(template / "cluster")
     if left is not None:
         left.kill(10)
 

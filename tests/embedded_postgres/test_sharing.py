@@ -125,6 +125,8 @@ def test_kill_and_restart_are_an_outage_for_everybody(data_dir: Path, neighbour:
         assert server_pid(data_dir) != before
         assert value(dsn, "SELECT word FROM note") == "kept"
         assert server.stop() is False
+        with pytest.raises(StartFailedError, match="start it anew"):
+            server.restart()
     assert other.leave() is True
 
 

@@ -46,6 +46,7 @@ LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
         ("<Response><Say>\x00</Say></Response>", ERROR_NOT_WELL_FORMED),
         ("<Response><Say>\ud800</Say></Response>", ERROR_NOT_WELL_FORMED),
         ("<Response></Response><Response/>", ERROR_NOT_WELL_FORMED),
+        ("<!DOCTYPE Response><Response/>", ERROR_NOT_WELL_FORMED),
         (f"<!DOCTYPE r [<!ENTITY l0 'ha'>{LAUGHS}]><Response><Say>&l9;</Say></Response>", ERROR_NOT_WELL_FORMED),
         (
             "<!DOCTYPE r [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><Response><Say>&x;</Say></Response>",

@@ -37,6 +37,7 @@ class _Dialling:
         self._legs: list[SimCall] = []
         self._winner: SimCall | None = None
         self._talked_from: float | None = None
+        self._talked_at = ""
 
     async def play(self) -> Instructions | None:
         call, verb = self._call, self._verb
@@ -114,6 +115,8 @@ class _Dialling:
             for task in ringing:
                 task.cancel()
         self._end_legs(CallStatus.CANCELED, "answered elsewhere", but=self._winner)
+        if self._winner is not None and self._winner.ended:  # given up in the very moment of answering
+            self._winner = None
 
     async def _ring_leg(self, leg: SimCall, seconds: int) -> SimCall | None:
         script = self._call.conversation.exchange.people.script_of(leg.record.to)
@@ -123,6 +126,7 @@ class _Dialling:
         leg.mark_answered()
         self._call.mark_answered()
         self._talked_from = self._call.clock.seconds()
+        self._talked_at = mail_time(self._call.clock.now())
         leg.emit(SimEventKind.LEG_ANSWERED, f"{leg.record.to} answers", to=leg.record.to)
         leg.start_acting()
         await self._call.race(_parted(leg, time_limit))
@@ -148,8 +152,7 @@ class _Dialling:
             status = next((status for status in order if status in statuses), CallStatus.FAILED)
             sid = self._legs[0].sid if self._legs else None
             return pairs(("DialCallStatus", status), ("DialCallSid", sid), ("DialBridged", "false"))
-        clock = self._call.clock
-        seconds = round(clock.seconds() - self._talked_from)
+        seconds = round(self._call.clock.seconds() - self._talked_from)
         recording_sid, recording_url = None, None
         if seconds and self._verb.attributes.get("record", "do-not-record") not in ("do-not-record", "false"):
             recording_sid, recording_url = await recorded(
@@ -158,7 +161,7 @@ class _Dialling:
                 self._document,
                 seconds=seconds,
                 source="DialVerb",
-                started_at=mail_time(clock.now()),
+                started_at=self._talked_at,
             )
         return pairs(
             ("DialCallStatus", CallStatus.COMPLETED),

@@ -13,6 +13,7 @@ Everything wants HTTP basic auth: the account's sid and token, or one of the lin
 
 import base64
 import binascii
+import hmac
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -229,7 +230,7 @@ class _RestApi:
         except (binascii.Error, UnicodeDecodeError):
             user, password = "", ""
         expected = self._line.credentials.get(user, "")
-        right = True
+        right = hmac.compare_digest(expected.encode(), password.encode())
         if scheme.lower() != "basic" or not expected or not right:
             raise ApiError(401, 20003, "Authenticate", {"WWW-Authenticate": 'Basic realm="Twilio API"'})
 
