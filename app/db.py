@@ -26,6 +26,23 @@ from app.telephony.port import CarrierAct
 
 _NOTES = "after_commit"
 
+_OUTAGES = (
+    OSError,
+    TimeoutError,
+    PoolTimeout,
+    asyncpg.InterfaceError,
+    # What the driver says when its connection breaks in the middle of things.
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.PostgresSystemError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,
+)
+
 # The lane's statements are large and look everything up by index. Planned anew they cost more than they run; and a plan
 # that was made while a table was still empty must not read it from end to end ever after.
 _LANE_SETTINGS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
@@ -67,23 +84,13 @@ class Statement:
 
 
 def is_outage(error: BaseException) -> bool:
-    """True when an error says that the database is away, full, starting or too slow, not that we asked wrongly."""
+    """True when the same may do later: the database is away, full, starting or too slow, or it ended a deadlock by us.
+
+    False when we asked wrongly.
+    """
     if isinstance(error, DBAPIError) and error.orig is not None:
         error = error.orig.__cause__ or error.orig
-    return isinstance(
-        error,
-        OSError
-        | TimeoutError
-        | PoolTimeout
-        | asyncpg.InterfaceError
-        | asyncpg.PostgresConnectionError
-        | asyncpg.CannotConnectNowError
-        | asyncpg.TooManyConnectionsError
-        | asyncpg.OperatorInterventionError
-        | asyncpg.InsufficientResourcesError
-        | asyncpg.PostgresSystemError
-        | asyncpg.ReadOnlySQLTransactionError,
-    )
+    return isinstance(error, _OUTAGES)
 
 
 def async_url(dsn: str) -> URL:

@@ -117,9 +117,9 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     _run_beside(hotline.keep(), stack)
     hub = Hub(database, settings.zone)
     _run_beside(hub.run(), stack)
-    sockets = Sockets(database, hotline)
-    _run_beside(sockets.keep_house(), stack)
     spool = Spool(settings.data_dir / "spool")
+    sockets = Sockets(database, hotline, spool)
+    _run_beside(sockets.keep_house(), stack)
     carrier = await _open_carrier(settings, database, stack)
     desk = _open_desk(settings, database, hotline, hub, spool)
     if desk is not None:

@@ -6,6 +6,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import cast
 
 from app.dependencies import SESSION_COOKIE
 from bench.dataset import AGENTS, session_secret
@@ -33,9 +34,9 @@ class Desk(asyncio.Protocol):
         self._forgets = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.write(
             (
                 "GET /api/v1/agent/stream HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                 f"Sec-WebSocket-Key: {b64encode(self.agent.to_bytes(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n"

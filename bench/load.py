@@ -8,11 +8,11 @@ import asyncio
 import hmac
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from collections.abc import AsyncIterator
+from typing import cast
 from urllib.parse import quote_plus
 
 from twilio.request_validator import RequestValidator
@@ -91,6 +91,9 @@ class Tally:
     latencies: list[float] = field(default_factory=list)
 
 
+Answered = Callable[["Connection", bytes, float], None]
+
+
 class Connection(asyncio.Protocol):
     """One kept-alive connection, one request at a time."""
 
@@ -98,17 +101,17 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._sent_at = 0.0
-        self._answered: Callable[[Connection, bytes, float], None] | None = None
+        self._answered: Answered | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are none of asyncio's classes.
+        self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._answered is not None:
             self._answer(b"HTTP/1.1 000 connection lost\r\n\r\n")
 
-    def send(self, request: bytes, answered: "Callable[[Connection, bytes, float], None]") -> None:
+    def send(self, request: bytes, answered: "Answered") -> None:
         """Send a request; `answered` gets this connection, the answer and how many seconds it took."""
         assert self._transport is not None and self._answered is None
         self._answered = answered

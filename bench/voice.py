@@ -1,6 +1,7 @@
 """Throughput and CPU of the whole voice webhook against the least that an application could do, pair by pair."""
 
 import asyncio
+import contextlib
 import statistics
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -79,19 +80,18 @@ class Sides:
         """Drive one side (`a` or `b`) for some seconds. Raises NotComplete for answers that are not right."""
         forms, made, service = self._parts[side]
         requests = self._requests(forms, int(seconds * _MOST_PER_SECOND) + CONNECTIONS)
-        freeing = asyncio.create_task(self._keep_freeing()) if side == "b" else None
+        over = asyncio.Event()
+        freeing = asyncio.create_task(self._keep_freeing(over)) if side == "b" else None
         service_before, database_before = service.read(), self._database.read()
         try:
             tally = await closed_loop(made, requests, seconds, b"<Client" if side == "b" else b"<Response/>")
         finally:
+            over.set()
             if freeing is not None:
-                freeing.cancel()
-                await asyncio.wait([freeing])
+                await freeing
         window = Window(tally, service.read() - service_before, self._database.read() - database_before)
         if tally.wrong > (1 - LEAST_COMPLETE) * tally.answered:
             raise NotComplete(f"({side}) {tally.wrong} wrong answers, such as {tally.first_wrong[:2000]!r}")
-        if side == "b":
-            await stage.free_agents(self._connection)
         return window
 
     def _requests(self, forms: CallForms, count: int) -> list[bytes]:
@@ -102,11 +102,11 @@ class Sides:
             made.append(forms.request(f"CA{self._called:032x}", number))
         return made
 
-    async def _keep_freeing(self) -> None:
-        while True:
-            await asyncio.sleep(FREE_EVERY_SECONDS)
-            # Not cut off half-way: what it began it ends.
-            await asyncio.shield(asyncio.ensure_future(stage.free_agents(self._connection)))
+    async def _keep_freeing(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), FREE_EVERY_SECONDS)
+            await stage.free_agents(self._connection)
 
 
 @dataclass(frozen=True, slots=True)

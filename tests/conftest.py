@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import Database
 from app.embedded_postgres import EmbeddedPostgres
 from app.models.people import Role
+from app.observability.logging import configure_logging
 from tests.support import (
     Serve,
     Served,
@@ -56,6 +57,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Clear up, when all workers have left the server."""
     if not hasattr(config, "workerinput") and _FOLDER in config.stash:
         shutil.rmtree(config.stash[_FOLDER], ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def logging_as_in_production() -> None:
+    """Log lines are JSON on standard error; structlog's own default draws pictures of every traceback."""
+    configure_logging("json")
 
 
 @pytest.fixture(scope="session")

@@ -126,6 +126,9 @@ def ring(
     public_url: Annotated[
         str | None, typer.Option(metavar="URL", help="The service's CALLCARD_PUBLIC_URL, if it differs from --url.")
     ] = None,
+    speed: Annotated[
+        float, typer.Option(min=0.1, max=100, help="How fast people talk, wait and ring: 10 is ten times life.")
+    ] = 1.0,
     lang: _Lang = None,
 ) -> None:
     """Have a customer ring the running service, and print the call as it happens: match, card, TwiML, answer, trace.
@@ -148,6 +151,7 @@ def ring(
             token=token,
             auth_token=auth_token,
             public_url=public_url,
+            speed=speed,
             lang=lang,
         )
         await run_call(plan)

@@ -3,7 +3,7 @@
 import secrets
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import typer
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -17,6 +17,9 @@ from app.models import Agent
 from app.schemas.agents import AgentCreate, TokenCreate
 from app.services.agents import add_agent
 from app.services.tokens import create_token
+
+_OPTIONS: Final = {"scopes": "scope", "queues": "queue", "expires_at": "days"}
+"""Fields that options call otherwise."""
 
 _Payload = TypeVar("_Payload", bound=BaseModel)
 
@@ -84,5 +87,6 @@ def _valid(schema: type[_Payload], **given: object) -> _Payload:
     try:
         return schema.model_validate(given)
     except ValidationError as error:
-        problems = [f"--{problem['loc'][0] if problem['loc'] else ''}: {problem['msg']}" for problem in error.errors()]
-        raise CommandFailed("\n".join(problems), exit_code=2) from None
+        problems = [(str(problem["loc"][0]), problem["msg"]) for problem in error.errors()]
+        said = (f"--{_OPTIONS.get(field, field)}: {message}" for field, message in problems)
+        raise CommandFailed("\n".join(said), exit_code=2) from None

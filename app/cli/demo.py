@@ -129,7 +129,7 @@ def tell(demo: DemoCarrier) -> None:
     out.print(table)
     say("  password / 密码: ", Text(demo.password, style="bold"))
     say("")
-    say(Text("Now open a second terminal and let Mr Lu ring / 另开一个终端,让鲁先生打进来:", style="bold"))
+    say(Text("Now open a second terminal and let Mr Lu ring / 另开一个终端，让鲁先生打进来：", style="bold"))
     say("")
     _print_lines((f"{command} ring --from {example.number}", f"{example.en} / {example.zh}") for example in EXAMPLES)
     say("")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from app.cli.card import card, plain
 from app.cli.console import CommandFailed, note, out, say
-from app.cli.service import AgentStream, Refused, Service, StreamMessage
+from app.cli.service import AgentStream, Service, StreamMessage
 from app.cli.words import Lang, word
 from app.schemas.screen_pop import ScreenPop
 
@@ -42,7 +42,7 @@ async def listen(url: str, token: str, lang: Lang, *, available: bool) -> None:
         if available:
             await service.request("PUT", "/agent/presence", {"state": "available"})
             stack.push_async_callback(_go_offline, service)
-        say(Text(f"{me['name']} <{me['email']}>", style="bold"), "  ", Text("Enter / Ctrl-C", style="dim"))
+        say(Text(f"{me['name']} <{me['email']}>", style="bold"), Text(f"  ({word('keys', lang)})", style="dim"))
         with suppress(asyncio.CancelledError):
             await listening
 
@@ -90,23 +90,16 @@ class _Listener:
     async def _accept(self, call_id: str) -> None:
         try:
             await self._service.request("POST", f"/calls/{call_id}/accept", {"tab": self._tab})
-        except Refused as refused:
-            note(str(refused))
         except CommandFailed as failed:
             note(str(failed))
         else:
-            say(
-                Text(
-                    "Accepted; the phone is picked up." if self._lang == "en" else "已接受,正在接通。",
-                    style="bold green",
-                )
-            )
+            say(Text(word("accepted", self._lang), style="bold green"))
 
     def _print(self, message: StreamMessage) -> None:
         if message.type == "call.offered":
             self._offered = str(message.data["call_id"])
             out.print(card(ScreenPop.model_validate(message.data["screen_pop"]), self._lang))
-            say(Text("Enter takes the call." if self._lang == "en" else "按回车接听。", style="bold"))
+            say(Text(word("press_enter", self._lang), style="bold"))
             return
         if message.type in ("call.cleared", "call.ended", "call.answered"):
             self._offered = None

@@ -17,7 +17,7 @@ from app.cli.course import Course
 from app.cli.service import AgentStream, Refused, Service, StreamMessage
 from app.cli.words import Lang
 from app.schemas.screen_pop import ScreenPop
-from app.telephony.simulator import CallStateError, Line, SimCall, SimEvent, SimEventKind, serve_rest
+from app.telephony.simulator import CallStateError, Line, Pace, SimCall, SimEvent, SimEventKind, serve_rest
 
 NOBODY: Final = "none"
 """As a script for the agents: nobody is signed in, and whoever is rung does not answer."""
@@ -55,6 +55,7 @@ class RingPlan:
         service_url: where the service is.
         carrier: whom to be.
         tokens: API tokens of agents whose cards are to be shown; the first that can is signed in.
+        speed: how much faster than life people ring, talk and wait.
         lang: of what is printed.
     """
 
@@ -65,6 +66,7 @@ class RingPlan:
     service_url: str
     carrier: Carrier
     tokens: tuple[str, ...]
+    speed: float
     lang: Lang
 
 
@@ -99,6 +101,7 @@ async def ring(plan: RingPlan) -> None:
                 connect_url=plan.service_url,
                 api_keys=plan.carrier.api_keys,
                 default_agent="no answer" if script == NOBODY else script,
+                clock=Pace(plan.speed),
                 on_event=ringing.course.event,
             )
         )

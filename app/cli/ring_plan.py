@@ -25,6 +25,7 @@ def make_plan(
     token: str | None,
     auth_token: str | None,
     public_url: str | None,
+    speed: float,
     lang: str | None,
 ) -> RingPlan:
     """Put everything together.
@@ -51,6 +52,7 @@ def make_plan(
         service_url=service_url,
         carrier=carrier,
         tokens=(token,) if token else tuple(demo.tokens.values()) if demo else (),
+        speed=speed,
         lang=language(lang),
     )
 

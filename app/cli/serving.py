@@ -27,6 +27,9 @@ _APPLICATION: Final = "app.main:create_app"
 # Ping every 10 s, wait 10 s for the pong: a client that is half open is found within 20 s.
 _PING_SECONDS: Final = 10.0
 _GRACEFUL_SECONDS: Final = 10
+_LARGEST_MESSAGE: Final = 16 * 1024
+# A worker that says nothing for so long is replaced; a new one has its modules to read first, on a busy machine.
+_SILENT_SECONDS: Final = 30
 
 
 class _Config(uvicorn.Config):
@@ -42,7 +45,11 @@ class _Config(uvicorn.Config):
             workers=workers,
             ws_ping_interval=_PING_SECONDS,
             ws_ping_timeout=_PING_SECONDS,
+            # A card is 3 KB: compressing it costs more than sending it, and a compressor's memory for every open tab.
+            ws_per_message_deflate=False,
+            ws_max_size=_LARGEST_MESSAGE,
             timeout_graceful_shutdown=_GRACEFUL_SECONDS,
+            timeout_worker_healthcheck=_SILENT_SECONDS,
             access_log=False,
             log_config=None,
             # Forwarded headers are believed from our own proxies only, and the application knows those.

@@ -4,13 +4,14 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 from typing import Any, Final, cast
 
 import structlog
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketState
 
@@ -126,4 +127,17 @@ def _problem_response(error: Exception, scope: Scope) -> Response:
     )
     # Escaped to ASCII: a payload's wrong member may be named with half of a surrogate pair, which UTF-8 cannot carry.
     body = json.dumps(problem.model_dump(mode="python", exclude_none=True))
-    return Response(body, answer.status, dict(answer.headers), MEDIA_TYPE)
+    headers = dict(answer.headers)
+    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods_at(scope))
+    return Response(body, answer.status, headers, MEDIA_TYPE)
+
+
+def _methods_at(scope: Scope) -> list[str]:
+    """Every method that the address takes (RFC 9110, 15.5.6); the framework names those of its first route there."""
+    routes = scope["app"].routes
+    return [
+        method
+        for method in HTTPMethod
+        if any(route.matches({**scope, "method": method.value})[0] is Match.FULL for route in routes)
+    ]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StrictBool
 
 from app.domain.scopes import Scope
 from app.models.people import Role
@@ -53,7 +53,7 @@ class AgentUpdate(BaseModel):
     role: Role = left_out()
     language: LanguageTag = left_out()
     password: NewPassword = left_out()
-    active: bool = left_out()
+    active: StrictBool = left_out()
     queues: QueueKeys = left_out()
 
 
@@ -101,7 +101,7 @@ class TokenCreate(BaseModel):
     )
 
     name: FilledLine = Field(description="Which program it is for.")
-    scopes: Annotated[set[Scope], Field(min_length=1, description="None beyond what the person's role may do.")]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=20, description="Within what the role may do.")]
     expires_at: AwareDatetime | None = Field(
         default=None, description="Within ten years; null for a token that only ends by being revoked."
     )

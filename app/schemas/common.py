@@ -4,17 +4,21 @@ What a person types is trimmed. NUL, which no PostgreSQL text can hold, and lone
 control characters, except line breaks and tabs where text may have several lines. Every text has a greatest length.
 """
 
+import re
 import unicodedata
 from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 FIRST_DAY: Final = date(1900, 1, 1)
 LAST_DAY: Final = date(2199, 12, 31)
 """No date of a record lies outside of these; what does is a slip of the pen (0221-11-21)."""
+
+
+_WALL_CLOCK: Final = "([01][0-9]|2[0-3]):[0-5][0-9](:00)?"
 
 
 def left_out() -> Any:
@@ -63,16 +67,22 @@ def _to_cents(amount: Decimal) -> Decimal:
     return amount.quantize(Decimal("0.01"))
 
 
+def _written_out(pattern: str, example: str) -> BeforeValidator:
+    """Refuses what is not text of this pattern: numbers are else taken for seconds, and 20251018 for a day in 1970."""
+    compiled = re.compile(pattern)
+
+    def check(value: object) -> object:
+        if isinstance(value, date | time) or (isinstance(value, str) and compiled.fullmatch(value)):
+            return value
+        raise ValueError(f"must be written like {example}")
+
+    return BeforeValidator(check)
+
+
 def _sensible_day(day: date) -> date:
     if not FIRST_DAY <= day <= LAST_DAY:
         raise ValueError(f"must lie between {FIRST_DAY} and {LAST_DAY}")
     return day
-
-
-def _wall_clock(value: time) -> time:
-    if value.tzinfo is not None or value.second or value.microsecond:
-        raise ValueError("must be hours and minutes without a zone, such as 09:00")
-    return value
 
 
 Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), AfterValidator(_one_line)]
@@ -117,7 +127,19 @@ Amount = Annotated[
     AfterValidator(_to_cents),
 ]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(description="ISO 4217, such as CNY.")]
-Day = Annotated[date, AfterValidator(_sensible_day)]
+Day = Annotated[date, _written_out("[0-9]{4}-[0-9]{2}-[0-9]{2}", "2026-11-21"), AfterValidator(_sensible_day)]
+Moment = Annotated[
+    AwareDatetime, _written_out("[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9:.]+([Zz]|[+-][0-9:]+)", "2026-11-21T09:30:00Z")
+]
 WallClock = Annotated[
-    time, AfterValidator(_wall_clock), Field(description="Hours and minutes on the wall, without a zone.")
+    time,
+    _written_out(_WALL_CLOCK, "09:00, without seconds or a zone"),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_WALL_CLOCK}$",
+            "description": "Hours and minutes on the wall, without a zone.",
+            "examples": ["09:00:00"],
+        }
+    ),
 ]

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.models.customers import Channel, Direction
-from app.schemas.common import FilledNote, Word
+from app.schemas.common import FilledNote, Moment, Word
 from app.schemas.screen_pop import PopOwner
 
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,7 +38,7 @@ class InteractionCreate(BaseModel):
 
     channel: Channel
     direction: Direction
-    at: Annotated[AwareDatetime, AfterValidator(_since_1970)] | None = Field(
+    at: Annotated[Moment, AfterValidator(_since_1970)] | None = Field(
         default=None, description="When it was, not in the future; now when left out."
     )
     summary: FilledNote

@@ -77,7 +77,8 @@ async def find_call(session: AsyncSession, provider: str, provider_call_id: str)
     )
 
 
-async def _call_or_stub(session: AsyncSession, event: CallEvent, provider_call_id: str, hotline: Hotline) -> Call:
+async def call_or_stub(session: AsyncSession, event: CallEvent, provider_call_id: str, hotline: Hotline) -> Call:
+    """A call by the carrier's id, locked; of one that nobody has heard of, a stub that its first request completes."""
     call = await find_call(session, event.provider, provider_call_id)
     if call is not None:
         return call
@@ -111,9 +112,10 @@ async def hear_status(session: AsyncSession, event: CallEvent, hotline: Hotline)
     Returns:
         The call's state if it changed, else None.
     """
-    if event.status is None or not await keep(session, event, status_key(event)):
+    if not await keep(session, event, status_key(event)) or event.status is None:
+        # Heard before, or a word that we do not know: that is kept as it came, and nothing follows from it.
         return None
-    call = await _call_or_stub(session, event, event.parent_call_id or event.call_id, hotline)
+    call = await call_or_stub(session, event, event.parent_call_id or event.call_id, hotline)
     before = call.state
     if event.parent_call_id is None:
         await join_own_status(session, call, event.status, event, hotline)
@@ -215,6 +217,8 @@ async def join_leg_status(
     leg.status = join_leg(leg.status, status)
     if status.is_terminal:
         leg.ended_at = min(leg.ended_at or _moment(event), _moment(event))
+    if leg.status is CarrierStatus.BUSY:
+        leg.declined_at = leg.ended_at
     if status in (CarrierStatus.IN_PROGRESS, CarrierStatus.COMPLETED):
         answered = _moment(event)
         if status is CarrierStatus.COMPLETED:
@@ -264,8 +268,6 @@ async def _not_answered(
         # The carrier stops ringing one leg when the caller leaves or when it was told to ring another; which of the two
         # it was, the call's own end or the dial result will say.
         return
-    if status is CarrierStatus.BUSY:
-        leg.declined_at = now
     await withdraw(session, presence, _NOT_ANSWERED[status], hotline, now)
 
 
@@ -273,7 +275,7 @@ async def hear_recording(session: AsyncSession, event: CallEvent, hotline: Hotli
     """Keep where a recording is; a message that was left makes the call a voicemail."""
     if event.recording_id is None or not await keep(session, event, f"recording:{event.recording_id}:{kind}"):
         return
-    call = await _call_or_stub(session, event, event.call_id, hotline)
+    call = await call_or_stub(session, event, event.call_id, hotline)
     made = await session.scalar(
         insert(Recording)
         .values(
@@ -303,7 +305,7 @@ async def hear_recording(session: AsyncSession, event: CallEvent, hotline: Hotli
 async def hear_fallback(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Call:
     """Record that the carrier could not use one of our answers (its ErrorCode and ErrorUrl)."""
     assert event.kind is EventKind.FALLBACK
-    call = await _call_or_stub(session, event, event.call_id, hotline)
+    call = await call_or_stub(session, event, event.call_id, hotline)
     if await keep(session, event, f"fallback:{event.call_id}:{event.error_code}:{event.idempotency_token}"):
         trace(
             session,

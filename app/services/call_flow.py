@@ -14,11 +14,20 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.call_states import CarrierStatus
 from app.domain.prompts import Prompt, choose_language, prompt
 from app.domain.routing import LeaveReason
-from app.models.calls import Call, Leg, RecordingKind, TraceStep
+from app.models.base import new_id
+from app.models.calls import Call, Leg, LegKind, RecordingKind, TraceStep
 from app.models.people import Agent
 from app.models.routing import AgentPresence, Presence, QueueMember
 from app.services.agent_log import trace
-from app.services.call_facts import find_call, hear_fallback, hear_recording, join_leg_status, join_own_status, settle
+from app.services.call_facts import (
+    call_or_stub,
+    find_call,
+    hear_fallback,
+    hear_recording,
+    join_leg_status,
+    join_own_status,
+    settle,
+)
 from app.services.hotline import Hotline, QueueSetup, Route, open_state
 from app.services.offering import offer
 from app.services.presence import holding, withdraw
@@ -104,7 +113,10 @@ async def after_dialling(session: AsyncSession, event: CallEvent, hotline: Hotli
     """
     call = await find_call(session, event.provider, event.call_id)
     if call is None or call.is_stub:
-        return None
+        if event.dial_status is not CarrierStatus.COMPLETED:
+            return None
+        # They have talked with whomever the fallback number led to. The call itself is still in the spool.
+        call = await call_or_stub(session, event, event.call_id, hotline)
     await _hear(session, call, event, hotline)
     queue = _queue_of(call, hotline)
     language = _language(call, queue)
@@ -112,11 +124,12 @@ async def after_dialling(session: AsyncSession, event: CallEvent, hotline: Hotli
     leg = await _dialled_leg(session, call, event)
     if leg is not None:
         await join_leg_status(session, call, leg, status, event, hotline)
-    if status is CarrierStatus.COMPLETED or call.answered_at is not None:
+    if status is CarrierStatus.COMPLETED or (leg is not None and leg.answered_at is not None):
         # They have talked, and we hang up now: the call is over, whether or not the carrier will say so.
         await join_own_status(session, call, CarrierStatus.COMPLETED, event, hotline)
         return HangUp(language)
-    if call.ended_at is not None:
+    if call.ended_at is not None or call.answered_at is not None:
+        # Answered by another leg than this one: the carrier repeats an old question, to which nobody listens any more.
         return HangUp(language)
     presence = await holding(session, call.id)
     if (
@@ -130,13 +143,29 @@ async def after_dialling(session: AsyncSession, event: CallEvent, hotline: Hotli
 
 
 async def _dialled_leg(session: AsyncSession, call: Call, event: CallEvent) -> Leg | None:
+    """The leg that a dial result speaks of: known by the carrier's id, or the last offer of which it has said nothing.
+
+    Who was talked with although no offer stood is the fallback number.
+    """
     if event.dial_call_id is not None:
         leg = await session.scalar(select(Leg).where(Leg.provider_call_id == event.dial_call_id))
         if leg is not None:
             return leg
     leg = await session.scalar(
-        select(Leg).where(Leg.call_id == call.id, Leg.provider_call_id.is_(None)).order_by(Leg.offered_at).limit(1)
+        select(Leg)
+        .where(Leg.call_id == call.id, Leg.provider_call_id.is_(None))
+        .order_by(Leg.ended_at.is_not(None), Leg.offered_at.desc())
+        .limit(1)
     )
+    if event.dial_status is CarrierStatus.COMPLETED and (leg is None or leg.ended_at is not None):
+        leg = Leg(
+            id=new_id(),
+            call_id=call.id,
+            kind=LegKind.NUMBER,
+            status=CarrierStatus.QUEUED,
+            offered_at=event.received_at,
+        )
+        session.add(leg)
     if leg is not None and event.dial_call_id is not None:
         leg.provider_call_id = event.dial_call_id
     return leg
@@ -248,12 +277,16 @@ async def _keep_place(session: AsyncSession, call: Call, now: datetime, hotline:
 
 async def hear_dial_result(session: AsyncSession, event: CallEvent, hotline: Hotline) -> None:
     """Join what became of a dialling to the record, without doing anything about it any more."""
-    call = await find_call(session, event.provider, event.call_id)
-    if call is None or event.dial_status is None:
+    if event.dial_status is None:
         return
+    call = await call_or_stub(session, event, event.call_id, hotline)
     leg = await _dialled_leg(session, call, event)
     if leg is not None:
         await join_leg_status(session, call, leg, event.dial_status, event, hotline)
+    if event.dial_status is CarrierStatus.COMPLETED:
+        await join_own_status(session, call, CarrierStatus.COMPLETED, event, hotline)
+    elif event.status is not None and event.status.is_terminal:
+        await join_own_status(session, call, event.status, event, hotline)
 
 
 async def keep_place_of(session: AsyncSession, event: CallEvent, hotline: Hotline) -> None:
@@ -261,6 +294,20 @@ async def keep_place_of(session: AsyncSession, event: CallEvent, hotline: Hotlin
     call = await find_call(session, event.provider, event.call_id)
     if call is not None and call.from_e164 is not None:
         await _keep_place(session, call, event.received_at, hotline)
+
+
+async def hear_sent_elsewhere(session: AsyncSession, event: CallEvent) -> None:
+    """While the database was away this caller was sent to the fallback number or to voicemail: they wait no longer.
+
+    A kept place stays, and so does who has been heard of since: they came back to the wait loop.
+    """
+    call = await find_call(session, event.provider, event.call_id)
+    if call is None or call.queued_at is None or call.left_queue_at is not None:
+        return
+    if call.kept_place_at is None and call.heard_at <= event.received_at:
+        call.left_queue_at = event.received_at
+        trace(session, call.id, TraceStep.FORWARDED, at=event.received_at)
+        await session.flush()
 
 
 async def after_the_beep(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer:

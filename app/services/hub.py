@@ -9,6 +9,7 @@ replaced, and every stream looks; and every few seconds each looks anyway.
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,6 +32,8 @@ HEARTBEAT_SECONDS: Final = 2.0
 """How often the listening connection is asked whether it lives."""
 LOOK_SECONDS: Final = 5.0
 """How often streams look at the log although nobody woke them."""
+NOTIFY_APART_SECONDS: Final = 0.005
+"""How far two NOTIFYs of one process are apart at least."""
 _NOTIFY_BYTES: Final = 7_500
 """PostgreSQL takes less than 8,000 bytes in one NOTIFY."""
 _READ_AT_ONCE: Final = 100
@@ -106,7 +109,11 @@ class Hub:
             )
             for stream in streams:
                 stream.at_hand[pushed.no] = text
-        self._committed(AfterCommit(agents={pushed.agent_id: pushed.no}))
+                stream.wake(pushed.no)
+        if pushed.open_streams > len(streams or ()):
+            # Some tab of theirs is open in another process.
+            self._to_notify[pushed.agent_id] = pushed.no
+            self._notify.set()
 
     def _wake(self, agent_id: UUID, no: int) -> None:
         for stream in self._streams.get(agent_id, ()):
@@ -235,8 +242,12 @@ class Hub:
                 self._wake(UUID(hex=agent_id), int(no))
 
     async def _tell_others(self) -> None:
+        last = 0.0
         while True:
             await self._notify.wait()
+            # At once when it is quiet, together when it is busy: every NOTIFY wakes every listener.
+            await asyncio.sleep(max(0.0, last + NOTIFY_APART_SECONDS - time.monotonic()))
+            last = time.monotonic()
             self._notify.clear()
             batch, self._to_notify = self._to_notify, {}
             try:

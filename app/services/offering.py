@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, exists, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
@@ -107,6 +107,8 @@ async def _declined_by(session: AsyncSession, call: Call) -> list[Any]:
 async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Hotline, now: datetime) -> None:
     """Give an agent who has just become available the call that has waited longest in their queues, if any waits.
 
+    One that they have declined is not theirs any more.
+
     Args:
         presence: theirs, locked and already `available` in this transaction.
 
@@ -122,6 +124,7 @@ async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Ho
             Call.queue_id.in_(select(QueueMember.queue_id).where(QueueMember.agent_id == presence.agent_id)),
             Call.queued_at.is_not(None),
             Call.left_queue_at.is_(None),
+            ~exists().where(Leg.call_id == Call.id, Leg.agent_id == presence.agent_id, Leg.declined_at.is_not(None)),
         )
         .order_by(Call.queued_at, Call.id)
         .limit(1)

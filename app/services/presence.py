@@ -108,7 +108,10 @@ async def choose_presence(
                 "A call is being offered to you. Take it, decline it, or choose a break.",
                 call_id=str(presence.call_id),
             )
+        call_id = presence.call_id
+        assert call_id is not None
         await withdraw(session, presence, LeaveReason.DECLINED, hotline, now, then=state, because=reason)
+        await fetch_caller(session, call_id)
     elif (presence.state, presence.reason) != (state, reason):
         await move(session, presence, state, hotline, now, reason=reason)
     return PresenceNow(presence.state, presence.reason, presence.since, presence.call_id)

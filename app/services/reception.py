@@ -118,10 +118,12 @@ class Reception:
                     answer = await call_flow.after_dialling(session, event, hotline)
                 case _:
                     answer = await call_flow.while_waiting(session, event, hotline)
-        if answer is None:
-            # Nobody has heard of this call: its first request came while the database was away.
-            return await self._ring(event, hotline)
-        return answer
+        if answer is not None:
+            return answer
+        # Nobody has heard of this call: its first request came while the database was away.
+        if event.status is not None and event.status.is_terminal:
+            return HangUp(self._language(event, hotline))
+        return await self._ring(event, hotline)
 
     async def _ring(self, event: CallEvent, hotline: Hotline) -> Answer:
         route = hotline.route(event.to_raw)
@@ -138,9 +140,7 @@ class Reception:
     async def _keep_caller(self, event: CallEvent, raw: Spooled, *, is_slow: bool) -> Answer | None:
         hotline = self.hotline.now
         asks_for_callback = event.kind is EventKind.WAIT and event.digits == call_flow.KEEP_PLACE
-        is_kept = True
-        if event.kind is not EventKind.WAIT or asks_for_callback:
-            is_kept = await asyncio.to_thread(self.spool.put, raw)
+        is_kept = await asyncio.to_thread(self.spool.put, raw)
         if event.kind in _ANSWERLESS:
             if not is_kept:
                 raise Unavailable("Neither the database nor the disk took this; please send it again.")
@@ -228,10 +228,13 @@ class Reception:
                     await hear_recording(session, event, hotline, RecordingKind.VOICEMAIL)
                 case EventKind.FALLBACK:
                     await hear_fallback(session, event, hotline)
+                    await call_flow.hear_sent_elsewhere(session, event)
                 case EventKind.DIAL_RESULT:
                     await call_flow.hear_dial_result(session, event, hotline)
                 case EventKind.WAIT:
-                    await call_flow.keep_place_of(session, event, hotline)
+                    if event.digits == call_flow.KEEP_PLACE:
+                        await call_flow.keep_place_of(session, event, hotline)
+                    await call_flow.hear_sent_elsewhere(session, event)
                 case EventKind.VOICE:
                     pass
             call = await find_call(session, event.provider, event.parent_call_id or event.call_id)

@@ -48,6 +48,9 @@ queue_free AS MATERIALIZED (
           SELECT FROM calls w WHERE w.queue_id = (SELECT queue_id FROM caller)
           AND w.queued_at IS NOT NULL AND w.left_queue_at IS NULL
           AND (w.queued_at, w.id) < (CAST(:place_at AS timestamptz), CAST(:call_id AS uuid))
+          AND NOT EXISTS (
+              SELECT FROM legs l WHERE l.call_id = w.id AND l.agent_id = p.agent_id AND l.declined_at IS NOT NULL
+          )
       )
     ORDER BY p.available_since LIMIT 1
     FOR UPDATE OF p SKIP LOCKED
@@ -60,7 +63,8 @@ chosen AS MATERIALIZED (
 """CTEs to `chosen(agent_id, because, identity, language)`, at most one row, locked.
 
 Takes `:may_reserve`, `:tried` (agents not to be asked again), `:call_id` and `:place_at` (since when the call stands in
-line: whoever stands before it goes first).
+line: whoever stands before it goes first, unless the agent has declined them: one unwanted caller must not hold up
+everybody behind them).
 """
 
 OPEN_STREAMS: Final = "(SELECT count(*) FROM agent_connections WHERE agent_id = reserved.agent_id)"

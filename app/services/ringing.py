@@ -65,8 +65,10 @@ ringing AS (
     SET is_stub = false, from_raw = EXCLUDED.from_raw, from_e164 = EXCLUDED.from_e164, to_raw = EXCLUDED.to_raw,
         caller_name = EXCLUDED.caller_name, caller = EXCLUDED.caller, language = EXCLUDED.language,
         queue_id = EXCLUDED.queue_id, match_outcome = EXCLUDED.match_outcome, match_reason = EXCLUDED.match_reason,
-        customer_id = EXCLUDED.customer_id,
-        received_at = EXCLUDED.received_at, routed = EXCLUDED.routed, direction = EXCLUDED.direction,
+        customer_id = EXCLUDED.customer_id, received_at = EXCLUDED.received_at, direction = EXCLUDED.direction,
+        -- Nobody is reserved for a call that is over, so nobody is to be dialled for it when it is asked about again.
+        routed = CASE WHEN c.ended_at IS NULL THEN EXCLUDED.routed
+                      ELSE EXCLUDED.routed || jsonb_build_object('identity', NULL) END,
         queued_at = CASE WHEN c.ended_at IS NULL THEN EXCLUDED.queued_at END,
         state = CASE WHEN c.ended_at IS NULL THEN EXCLUDED.state ELSE c.state END
     WHERE c.is_stub
@@ -98,7 +100,7 @@ traced AS (
     ) AS step (id, at, name, agent_id, detail)
     WHERE step.name IS NOT NULL
 )
-SELECT ringing.id AS call_id, ringing.language, reserved.agent_id, reserved.no, reserved.identity, matched.outcome,
+SELECT ringing.id AS call_id, ringing.language, {OPEN_STREAMS} AS open_streams, reserved.agent_id, reserved.no, reserved.identity, matched.outcome,
        waiting.before + 1 AS place, CAST(pop.document AS text) AS document,
        CAST((SELECT json_agg(loose) FROM loose) AS text) AS loose
 FROM matched CROSS JOIN waiting LEFT JOIN ringing ON true LEFT JOIN reserved ON true LEFT JOIN pop ON true
@@ -111,13 +113,17 @@ SELECT id AS call_id, language, routed, received_at FROM calls WHERE provider = 
 
 @dataclass(frozen=True, slots=True)
 class Pushed:
-    """An event that was just written to an agent's log, with its document at hand so that it need not be read back."""
+    """An event that was just written to an agent's log, with its document at hand so that it need not be read back.
+
+    `open_streams` is how many tabs the agent has open, in whatever process.
+    """
 
     agent_id: UUID
     no: int
     at: datetime
     call_id: UUID
     document: str
+    open_streams: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +196,7 @@ async def ring(
         return await _as_before(lane, event)
     pushed = None
     if row["agent_id"] is not None:
-        pushed = Pushed(row["agent_id"], row["no"], now, row["call_id"], row["document"])
+        pushed = Pushed(row["agent_id"], row["no"], now, row["call_id"], row["document"], row["open_streams"])
     return Rung(
         call_id=row["call_id"],
         language=row["language"],

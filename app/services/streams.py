@@ -1,6 +1,7 @@
 """What stands around an agent's open sockets: who is connected, who is gone, and the housekeeping."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -16,11 +17,14 @@ from app.services import call_flow, presence
 from app.services.agent_log import acknowledge
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.offering import serve_next
+from app.services.spool import Spool
 
 GONE_AFTER_SECONDS: Final = 5.0
 """How long after their last socket closed an agent is still taken to be there: time enough to reload a page."""
 ROUND_SECONDS: Final = 3.0
 """How often the housekeeper goes round."""
+SETTLE_SECONDS: Final = 10.0
+"""How long after an outage nobody is taken to be gone or late: first everybody has to say again that they are there."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,11 +35,14 @@ class Sockets:
     Args:
         database: where connections and presence are kept.
         hotline: for giving away what a gone agent was offered.
+        spool: what the carrier said while the database was away.
     """
 
-    def __init__(self, database: Database, hotline: HotlineKeeper) -> None:
+    def __init__(self, database: Database, hotline: HotlineKeeper, spool: Spool) -> None:
         self._database = database
         self._hotline = hotline
+        self._spool = spool
+        self._disturbed_at = time.monotonic()
         self._open: dict[UUID, UUID] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
@@ -68,10 +75,19 @@ class Sockets:
                 log.exception("disconnect_failed", agent_id=str(agent_id))
 
     async def shown(self, agent_id: UUID, no: int) -> None:
-        """Note that a tab has shown an event; the first showing of a card is what the pop's latency is measured by."""
+        """Note that a tab has shown an event; the first showing of a card is what the pop's latency is measured by.
+
+        While the database is away it is not noted: that is no reason to close a stream over which cards will come.
+        """
         now = datetime.now(UTC)
-        async with self._database.session_scope() as session:
-            event = await acknowledge(session, agent_id, no, now)
+        try:
+            async with self._database.session_scope() as session:
+                event = await acknowledge(session, agent_id, no, now)
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            log.warning("shown_not_noted", agent_id=str(agent_id), event_no=no, error=type(error).__name__)
+            return
         if event is not None and event.type == AgentEventType.CALL_OFFERED:
             metrics.pop_seconds.observe((now - event.at).total_seconds())
 
@@ -90,23 +106,31 @@ class Sockets:
                 task.cancel()
 
     async def _do(self, duty: Callable[[AsyncSession, datetime], Awaitable[None]]) -> None:
+        began = time.monotonic()
         try:
             async with self._database.session_scope() as session:
                 await duty(session, datetime.now(UTC))
         except Exception as error:
             # One failed round must not end all the later ones; an outage has been logged by whoever met it first.
+            self._disturbed_at = time.monotonic()
             if not is_outage(error):
                 log.exception("housekeeping_failed")
+        if time.monotonic() - began > ROUND_SECONDS:
+            self._disturbed_at = time.monotonic()
 
     async def _vouch(self, session: AsyncSession, now: datetime) -> None:
         if self._open:
             await presence.vouch(session, self._open, now)
 
     async def _clear_up(self, session: AsyncSession, now: datetime) -> None:
+        # After an outage the record is behind: other processes have not vouched for their sockets yet, and that an agent
+        # has answered long ago may still be in the spool. Whoever acted upon it would cut off people who talk.
+        if time.monotonic() - self._disturbed_at < SETTLE_SECONDS or await asyncio.to_thread(self._spool.depth):
+            return
         hotline = self._hotline.now
-        for agent_id in await presence.gone_agents(session, now):
+        for agent_id in sorted(await presence.gone_agents(session, now)):
             await presence.put_offline_if_gone(session, agent_id, hotline, now)
-        for agent_id in await presence.overdue_reservations(session, now):
+        for agent_id in sorted(await presence.overdue_reservations(session, now)):
             await presence.end_overdue_reservation(session, agent_id, hotline, now)
         await call_flow.forget_silent_callers(session, hotline, now)
 

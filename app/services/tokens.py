@@ -54,7 +54,8 @@ async def create_token(
     agent = await session.get(Agent, agent_id)
     if agent is None:
         raise NotFound("There is no such person.")
-    if beyond := sorted(new.scopes - ROLE_SCOPES[agent.role]):
+    scopes = set(new.scopes)
+    if beyond := sorted(scopes - ROLE_SCOPES[agent.role]):
         raise ScopeNotAllowed(f"Beyond what the role {agent.role.value} may do: {', '.join(beyond)}.", scopes=beyond)
     now = datetime.now(UTC)
     if new.expires_at is not None and not now < new.expires_at < now + _LONGEST_LIFE:
@@ -64,7 +65,7 @@ async def create_token(
         agent_id=agent_id,
         name=new.name,
         token_hash=digest(secret),
-        scopes=sorted(new.scopes),
+        scopes=sorted(scopes),
         created_at=now,
         expires_at=new.expires_at,
     )

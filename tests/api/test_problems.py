@@ -170,6 +170,7 @@ async def test_what_the_framework_refuses(http: httpx.AsyncClient) -> None:
     assert (problem(nowhere)["status"], problem(nowhere)["code"]) == (404, "not_found")
     assert (problem(wrong_method)["status"], problem(wrong_method)["code"]) == (405, "method_not_allowed")
     assert wrong_method.headers["Allow"] == "GET"
+    assert (await http.options("/api/v1/session")).headers["Allow"] == "DELETE, GET, POST"
     assert (problem(teapot)["status"], problem(teapot)["code"], teapot.headers["X-Tea"]) == (418, "im_a_teapot", "none")
 
 

@@ -407,6 +407,7 @@ async def test_weeks_put_at_once_do_not_mix(http: httpx.AsyncClient) -> None:
         [window(-1, "09:00", "18:00")],
         [window(0, "25:00", "18:00")],
         [window(0, "09:00:30", "18:00")],
+        [{"weekday": 0, "opens": 32400, "closes": "18:00"}],
         [window(0, "09:00+08:00", "18:00")],
         [window(0, "09:00", "18:00"), window(0, "09:00", "12:00")],
         [window(0, "09:00", "18:00"), window(0, "17:59", "20:00")],

@@ -6,10 +6,13 @@ from http.cookies import Morsel, SimpleCookie
 
 import httpx
 import pytest
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import func, select, update
 
 from app.dependencies import SESSION_COOKIE
 from app.models.people import Agent, AgentSession, Role
+from app.services import passwords
 from app.services.access import IDLE_HOURS, LONGEST_DAYS, ROLE_SCOPES, digest
 from app.services.passwords import hash_password
 from tests.factories import make_agent
@@ -296,6 +299,66 @@ async def test_a_password_is_changed_only_by_who_knows_it(client: httpx.AsyncCli
     assert refusals == [(403, "wrong_password")] * 10 + [(429, "too_many_sign_ins")] * 2
     assert code(await change_password(client, PASSWORD, "four other words here")) == (429, "too_many_sign_ins")
     assert (await client.get("/api/v1/session")).status_code == 200
+
+
+@pytest.mark.parametrize("fields", [{"password_hash": "another"}, {"active": False}], ids=["changed", "shut out"])
+async def test_what_happens_while_a_password_is_looked_at_counts(
+    client: httpx.AsyncClient,
+    li_na: Agent,
+    app_server: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, object],
+) -> None:
+    """The old password was right when it was read, but no longer when the session would begin."""
+    verify = passwords.verify_password
+
+    async def verify_while_it_changes(password: str, kept: str | None) -> passwords.Verdict:
+        verdict = await verify(password, kept)
+        async with app_server.database.session_scope() as session:
+            await session.execute(update(Agent).values(**fields))
+        return verdict
+
+    monkeypatch.setattr(passwords, "verify_password", verify_while_it_changes)
+
+    assert code(await sign_in(client)) == (401, "wrong_password")
+    async with app_server.database.session_scope() as session:
+        assert await session.scalar(select(func.count()).select_from(AgentSession)) == 0
+
+
+async def test_a_hash_of_less_effort_is_replaced(client: httpx.AsyncClient, li_na: Agent, app_server: Served) -> None:
+    old = PasswordHash([Argon2Hasher(time_cost=1, memory_cost=1024, parallelism=1)]).hash(PASSWORD)
+    async with app_server.database.session_scope() as session:
+        await session.execute(update(Agent).values(password_hash=old))
+
+    assert (await sign_in(client)).status_code == 201
+
+    async with app_server.database.session_scope() as session:
+        kept = await session.scalar(select(Agent.password_hash))
+    assert kept is not None
+    assert "m=19456,t=2,p=1" in kept
+    assert (await sign_in(client)).status_code == 201
+
+
+async def test_nobody_takes_as_long_as_somebody(
+    li_na: Agent, app_server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever there is, one password of full effort is looked at: time does not tell who works here."""
+    efforts: list[str] = []
+    argon2id = passwords._argon2id
+
+    class Watched:
+        def verify_and_update(self, password: bytes, kept: str) -> tuple[bool, str | None]:
+            efforts.append(kept.rsplit("$", 2)[0])
+            return argon2id.verify_and_update(password, kept)
+
+        hash = argon2id.hash
+
+    monkeypatch.setattr(passwords, "_argon2id", Watched())
+    async with app_server.client() as http:
+        for email in ("li.na@example.com", "nobody@example.com"):
+            assert (await sign_in(http, email, "guess")).status_code == 401
+
+    assert efforts == ["$argon2id$v=19$m=19456,t=2,p=1"] * 2
 
 
 async def test_a_short_password_is_refused(signed_in: SignIn) -> None:

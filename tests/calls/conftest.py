@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from app.models import Agent, Base, Queue
 from app.observability import metrics
 from app.telephony.simulator import Line, Pace, SimCall, SimEventKind, serve_rest
 from tests.calls.carrier import ACCOUNT_SID, AUTH_TOKEN, DIALLED, PUBLIC_URL, Wire
+from tests.calls.outages import OwnServer
 from tests.factories import make_queue
 from tests.support import Served, fresh_database, serving, settings_for, sign_in_as
 
@@ -152,6 +154,11 @@ class Hotline:
         """What the database says."""
         async with self.served.database.session_scope() as session:
             return [dict(row._mapping) for row in await session.execute(text(sql), values)]
+
+    async def execute(self, sql: str, **values: Any) -> None:
+        """Change something behind the service's back."""
+        async with self.served.database.session_scope() as session:
+            await session.execute(text(sql), values)
 
     async def one(self, sql: str, **values: Any) -> dict[str, Any]:
         """The one row."""
@@ -290,3 +297,18 @@ def logged() -> Iterator[list[Any]]:
     """What has been logged since the test began, a mapping a line; what is bound to the request included."""
     with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
         yield lines
+
+
+@pytest.fixture(scope="session")
+def own_server() -> Iterator[OwnServer]:
+    """A PostgreSQL that nobody else uses."""
+    # Not below pytest's own directory: a later run takes the rights to it back while the server runs.
+    with tempfile.TemporaryDirectory(prefix="callcard-tests-own-") as folder, OwnServer(Path(folder)).running() as own:
+        yield own
+
+
+@pytest.fixture
+async def own_database_url(own_server: OwnServer) -> AsyncIterator[str]:
+    """A database on it, at the newest schema."""
+    async with own_server.database() as dsn:
+        yield dsn

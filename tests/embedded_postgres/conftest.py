@@ -11,7 +11,7 @@ import pytest
 from app.embedded_postgres.account import Account, choose_account
 from app.embedded_postgres.postmaster import Postmaster
 from app.embedded_postgres.programs import Programs
-from tests.embedded_postgres.support import Neighbour, start, value
+from tests.embedded_postgres.support import Neighbour, start, started, value
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,8 @@ def data_dir(template: Path) -> Iterator[Path]:
     A test may add tables, and must undo what else it does. A server that is left when it is over is killed.
     """
     yield template
+    while started:
+        started.pop().stop()
     left = Postmaster.find(template / "cluster")
     if left is not None:
         left.kill(10)

@@ -7,6 +7,7 @@ import pwd
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,9 +21,15 @@ PROJECT = Path(__file__).resolve().parents[2]
 T = TypeVar("T")
 
 
+started: list[EmbeddedPostgres] = []
+"""What this process has started: a test that fails may have left it."""
+
+
 def start(data_dir: Path, **settings: str) -> EmbeddedPostgres:
     # Without fsync only a crash of the machine would lose anything.
-    return EmbeddedPostgres.start(data_dir, settings={"fsync": "off", **settings}, timeout=20)
+    server = EmbeddedPostgres.start(data_dir, settings={"fsync": "off", **settings}, timeout=20)
+    started.append(server)
+    return server
 
 
 def value(dsn: str, statement: str) -> object:
@@ -118,6 +125,15 @@ print(server.stop(), flush=True)
         dsn = self.process.stdout.readline().strip()
         assert dsn, self.process.communicate()[1]
         return dsn
+
+    def child(self, name: str) -> psutil.Process:
+        """Wait until it runs a program of that name."""
+        while self.process.poll() is None:
+            for child in psutil.Process(self.process.pid).children():
+                with suppress(psutil.NoSuchProcess):
+                    if child.name() == name:
+                        return child
+        raise AssertionError(self.process.communicate())
 
     def leave(self) -> bool:
         """Let it stop its server; gives what `stop` gave."""

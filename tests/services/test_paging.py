@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.paging import BadCursor, aware_time, decode_cursor, encode_cursor, plain_text
@@ -19,6 +19,7 @@ KEY = (
 )
 
 
+@settings(deadline=None)
 @given(st.tuples(*KEY))
 def test_a_key_comes_back_as_it_was(key: tuple[datetime, UUID, int, str]) -> None:
     readers = (aware_time, UUID, int, str)
@@ -29,6 +30,7 @@ def test_a_key_comes_back_as_it_was(key: tuple[datetime, UUID, int, str]) -> Non
         assert decode_cursor(cursor, *readers) == key
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_anything_else_is_refused(cursor: str) -> None:
     with pytest.raises(BadCursor):

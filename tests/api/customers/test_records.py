@@ -84,6 +84,10 @@ async def test_the_warranty_of_a_purchase(http: httpx.AsyncClient, until: str | 
         {"purchased_on": None},
         {"purchased_on": "2025-02-30"},
         {"purchased_on": "1899-12-31"},
+        {"purchased_on": 0},
+        {"purchased_on": 20251018},
+        {"purchased_on": "20251018"},
+        {"purchased_on": "1729209600"},
         {"purchased_on": "0001-01-01"},
         {"warranty_until": "2025-10-17"},
         {"warranty_until": "9999-12-31"},
@@ -180,6 +184,8 @@ async def test_a_contact_is_written_down_in_ones_own_name(http: httpx.AsyncClien
         {"at": "1969-12-31T23:59:59Z"},
         {"at": "0001-01-01T00:00:00+14:00"},
         {"at": 1e30},
+        {"at": 0},
+        {"at": "1729209600"},
     ],
 )
 async def test_a_contact_that_does_not_fit_is_refused(http: httpx.AsyncClient, wrong: dict[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Being written: behaviour of the call path (test_calls_api)."""

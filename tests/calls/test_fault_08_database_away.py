@@ -1,0 +1,245 @@
+"""The database is away while calls come: nobody is dropped, nothing is forgotten, nothing happens twice."""
+
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.telephony.simulator import SimEventKind
+from tests.calls.carrier import CALLER, Pairs, call_sid, leg_status, rung, status, verbs, voice
+from tests.calls.conftest import Desk, Hotline, MakeHotline, until, value_of
+from tests.calls.outages import OwnServer
+from tests.factories import make_customer
+
+FALLBACK = "+862155509999"
+WITHIN_SECONDS = 2.0
+WAYS = ["killed", "stopped", "frozen", "full", "read only"]
+
+
+@pytest.fixture
+def outage(own_server: OwnServer, own_database_url: str) -> Callable[[str], Any]:
+    """`async with outage("killed"):` the database is away in the block."""
+
+    @asynccontextmanager
+    async def away(how: str) -> AsyncIterator[None]:
+        await own_server.away(how, own_database_url)
+        try:
+            yield
+        finally:
+            await own_server.back(own_database_url)
+
+    return away
+
+
+@pytest.fixture
+async def line(own_database_url: str, make_hotline: MakeHotline) -> Callable[..., Awaitable[Hotline]]:
+    """`await line(fallback_number=…)`: a hotline on the database that goes away."""
+
+    async def make(**given: Any) -> Hotline:
+        return await make_hotline(dsn=own_database_url, **given)
+
+    return make
+
+
+def spooled(hotline: Hotline) -> list[Path]:
+    return sorted((hotline.served.settings.data_dir / "spool").glob("*.json"))
+
+
+async def in_time(hotline: Hotline, route: str, form: Pairs) -> str:
+    started = time.perf_counter()
+    twiml = await hotline.wire.twiml(route, form)
+    assert time.perf_counter() - started < WITHIN_SECONDS
+    return twiml
+
+
+async def kept_by(hotline: Hotline, form: Pairs) -> str:
+    """What keeps the caller in the end: a database that does not answer at all is waited for once or twice."""
+    twiml = await in_time(hotline, "voice", form)
+    if verbs(twiml) == ["Say", "Pause", "Redirect"]:
+        twiml = await in_time(hotline, "wait", form)
+    return twiml
+
+
+async def replayed(hotline: Hotline) -> None:
+    async def is_empty() -> bool:
+        return not spooled(hotline)
+
+    await until(is_empty, "the spool is empty", seconds=10)
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_fault_08_the_fallback_number_takes_the_call(
+    line: Callable[..., Awaitable[Hotline]], outage: Callable[[str], Any], how: str, logged: list[Any]
+) -> None:
+    hotline = await line(fallback_number=FALLBACK)
+    async with hotline.served.database.session_scope() as session:
+        lu = await make_customer(session, CALLER, name="鲁建国")
+    desk = await hotline.desk()
+    sid, forwarded = call_sid(), call_sid()
+    before = value_of("callcard_spooled_total"), value_of("callcard_replayed_total")
+
+    async with outage(how):
+        began = datetime.now(UTC)
+        twiml = await kept_by(hotline, voice(sid, CallerName="LU"))
+        assert rung(twiml) == FALLBACK
+        assert len(spooled(hotline)) == 1
+        await hotline.wire.tell(status(sid, "in-progress", 1))
+        talked = voice(sid, status="in-progress", DialCallStatus="completed", DialCallSid=forwarded)
+        assert verbs(await in_time(hotline, "dial-result", talked)) == ["Hangup"]
+        await hotline.wire.tell(status(sid, "completed", 2, CallDuration="33"))
+        assert len(spooled(hotline)) == value_of("callcard_spool_depth") == 4
+        assert value_of("callcard_spooled_total") == before[0] + 4
+    await replayed(hotline)
+
+    call = await hotline.call_row(sid)
+    assert (call["is_stub"], call["state"], call["match_outcome"]) == (False, "completed", "unique")
+    assert (call["customer_id"], call["caller_name"], call["queue_id"]) == (lu.id, "LU", hotline.queue.id)
+    assert began - timedelta(seconds=1) < call["received_at"] < began + timedelta(seconds=3)
+    assert call["answered_at"] is not None and call["answered_by_id"] is None and call["ended_at"] is not None
+    legs = await hotline.rows("SELECT kind, agent_id, status, provider_call_id FROM legs WHERE call_id = :id", id=call["id"])
+    assert legs == [{"kind": "number", "agent_id": None, "status": "completed", "provider_call_id": forwarded}]
+    assert await told_in_order(hotline, sid) == ["voice", "status", "dial_result", "status"]
+    assert value_of("callcard_spool_depth") == 0
+    assert value_of("callcard_replayed_total") == before[1] + 4
+    assert {"database_away", "spool_replayed"} <= {entry["event"] for entry in logged}
+    # The caller was sent elsewhere, so nobody is rung for them now; the next call finds the agent again.
+    assert await desk.presence() == "available"
+    next_sid = call_sid()
+    assert rung(await hotline.wire.twiml("voice", voice(next_sid))) == desk.agent.identity
+    assert (await desk.until("call.offered"))["data"]["screen_pop"]["customer"]["code"] == lu.code
+
+
+async def told_in_order(hotline: Hotline, sid: str) -> list[str]:
+    """The routes of what was replayed of a call, in the order of the replay; each must have been spooled before."""
+    rows = await hotline.rows(
+        "SELECT t.step, t.detail ->> 'route' AS route FROM call_trace t JOIN calls c ON c.id = t.call_id "
+        "WHERE c.provider_call_id = :sid AND t.step IN ('spooled', 'replayed') ORDER BY t.at, t.id",
+        sid=sid,
+    )
+    spooled, replayed = ([row["route"] for row in rows if row["step"] == step] for step in ("spooled", "replayed"))
+    assert spooled == replayed
+    return replayed
+
+
+@pytest.mark.parametrize("how", ["killed", "frozen"])
+async def test_fault_08_without_a_fallback_number_a_message_is_taken(
+    line: Callable[..., Awaitable[Hotline]], outage: Callable[[str], Any], how: str
+) -> None:
+    hotline = await line()
+    sid = call_sid()
+    left = {"RecordingSid": "RE" + sid[2:], "RecordingUrl": "https://x.test/1", "RecordingDuration": "7"}
+
+    async with outage(how):
+        twiml = await kept_by(hotline, voice(sid))
+        assert "Record" in verbs(twiml) and rung(twiml) is None
+        assert verbs(await in_time(hotline, "voicemail", voice(sid, status="in-progress", **left)))[-1] == "Hangup"
+        await hotline.wire.tell([("CallSid", sid), *left.items(), ("RecordingSource", "RecordVerb")], "recording")
+        await hotline.wire.tell(status(sid, "completed", 1))
+    await replayed(hotline)
+
+    call = await hotline.call_row(sid)
+    assert (call["is_stub"], call["state"]) == (False, "voicemail")
+    recordings = await hotline.rows("SELECT kind, url, seconds FROM recordings WHERE call_id = :id", id=call["id"])
+    assert recordings == [{"kind": "voicemail", "url": "https://x.test/1", "seconds": 7}]
+    assert await told_in_order(hotline, sid) == ["voice", "voicemail", "recording", "status"]
+
+
+async def test_fault_08_a_key_pressed_meanwhile_keeps_the_place(
+    line: Callable[..., Awaitable[Hotline]], outage: Callable[[str], Any]
+) -> None:
+    hotline = await line(fallback_number=FALLBACK)
+    sid, withheld = call_sid(), call_sid()
+    for each, number in ((sid, CALLER), (withheld, "anonymous")):
+        assert "Redirect" in verbs(await hotline.wire.twiml("voice", voice(each, number)))
+
+    async with outage("killed"):
+        promised = await in_time(hotline, "wait", voice(sid, status="in-progress", Digits="1"))
+        assert verbs(promised) == ["Say", "Hangup"]
+        # Whose number is not known cannot be promised anything.
+        assert rung(await in_time(hotline, "wait", voice(withheld, "anonymous", Digits="1"))) == FALLBACK
+        await hotline.wire.tell(status(sid, "completed", 1))
+    await replayed(hotline)
+
+    call = await hotline.call_row(sid)
+    assert (call["state"], call["left_queue_at"]) == ("callback", None)
+    assert call["kept_place_at"] is not None
+    assert (await hotline.call_row(withheld))["kept_place_at"] is None
+
+
+async def test_fault_08_whom_the_fallback_number_took_out_of_the_queue_is_not_fetched_back(
+    line: Callable[..., Awaitable[Hotline]], outage: Callable[[str], Any]
+) -> None:
+    hotline = await line(fallback_number=FALLBACK)
+    talks, waits = call_sid(), call_sid()
+    for sid in (talks, waits):
+        assert "Redirect" in verbs(await hotline.wire.twiml("voice", voice(sid)))
+
+    async with outage("killed"):
+        for sid in (talks, waits):
+            assert rung(await in_time(hotline, "wait", voice(sid, status="in-progress"))) == FALLBACK
+    # Before the spool is looked at, one of them has come back to the wait loop.
+    await hotline.wire.twiml("wait", voice(waits, status="in-progress"))
+    await replayed(hotline)
+
+    assert "forwarded" in await hotline.trace_of(talks)
+    assert (await hotline.call_row(talks))["left_queue_at"] is not None
+    desk = await hotline.desk(available=False)
+    await desk.be("available")
+    offered = await desk.until("call.offered")
+    assert offered["data"]["call_id"] == str((await hotline.call_row(waits))["id"])
+
+
+async def test_fault_08_a_conversation_that_began_meanwhile_is_left_in_peace(
+    line: Callable[..., Awaitable[Hotline]], outage: Callable[[str], Any]
+) -> None:
+    hotline = await line()
+    desk = await hotline.desk()
+    call = await hotline.line.call(CALLER, "+862155501000")
+    offered = await desk.until("call.offered")
+    leg = await hotline.leg_ringing(call)
+    # As long an outage as one likes: by the record, the phone should have stopped ringing long ago.
+    await hotline.execute("UPDATE agent_presence SET reserved_until = now() - interval '1 hour'")
+
+    async with outage("killed"):
+        await hotline.line.answer(leg)
+        await call.wait_for(SimEventKind.LEG_ANSWERED)
+
+        async def is_told() -> bool:
+            return any("in-progress" in file.read_text() and leg in file.read_text() for file in spooled(hotline))
+
+        await until(is_told, "the answer is spooled", seconds=10)
+
+    await desk.until("call.answered", seconds=15)
+    assert not call.ended
+    assert await desk.presence() == "on_call"
+    assert "released" not in await hotline.trace_of(call.sid)
+    call.hang_up()
+    ended = await desk.until("call.ended", seconds=10)
+    assert ended["data"] == {"call_id": offered["data"]["call_id"], "state": "completed"}
+
+
+async def test_fault_08_what_an_agent_was_told_is_complete_when_the_database_is_back(
+    line: Callable[..., Awaitable[Hotline]], outage: Callable[[str], Any]
+) -> None:
+    hotline = await line()
+    desk: Desk = await hotline.desk()
+    sid = call_sid()
+    await hotline.wire.twiml("voice", voice(sid))
+    offered = await desk.until("call.offered")
+
+    async with outage("stopped"):
+        # The stream stands although nothing can be noted, not even that the card is shown.
+        desk_ack = f'{{"type": "ack", "id": "{offered["id"]}"}}'
+        await desk.socket.send(desk_ack)
+        await hotline.wire.tell(leg_status(call_sid(), sid, desk.agent.identity, "in-progress", 2))
+        await hotline.wire.tell(status(sid, "completed", 3))
+    await replayed(hotline)
+
+    await desk.until("call.answered", seconds=10)
+    await desk.until("call.ended", seconds=10)
+    ids = [int(message["id"]) for message in desk.seen]
+    assert ids == sorted(set(ids))
