@@ -178,6 +178,7 @@ class Database:
                     timeout=3,
                     reset=_keep_as_is,
                     max_inactive_connection_lifetime=0,
+                    max_cached_statement_lifetime=0,
                     server_settings={**self._settings, **_LANE_SETTINGS},
                 )
             return self._lane

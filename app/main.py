@@ -28,6 +28,7 @@ from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
 from app.services.reception import Reception
+from app.services.ringing import warm_up
 from app.services.sign_in_limits import SignInLimits
 from app.services.spool import Spool
 from app.services.streams import Sockets
@@ -123,6 +124,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     carrier = await _open_carrier(settings, database, stack)
     desk = _open_desk(settings, database, hotline, hub, spool)
     if desk is not None:
+        await warm_up(await database.lane(), settings.database_lane, hotline.now)
         _run_beside(desk.reception.keep_replaying(), stack)
     return Runtime(
         settings=settings,
@@ -201,8 +203,11 @@ def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> Non
     task.add_done_callback(_log_failure)
 
     async def end() -> None:
-        task.cancel()
-        await asyncio.wait([task])
+        # Again, should the first time be lost: a driver that is cancelled at a bad moment may raise an error of its
+        # own, and work that goes on after errors goes on after that one.
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=1)
 
     stack.push_async_callback(end)
 

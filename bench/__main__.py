@@ -1,22 +1,97 @@
-"""`python -m bench`: run the measures and print what they gave."""
+"""`python -m bench [all|voice|latency|pop|memory]`: run the measures and print what they gave."""
 
 import argparse
 import asyncio
+import fcntl
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
 
 import uvloop
 
-from bench.dataset import ONE_MILLION, bench_server, connect
+from bench.dataset import FOLDER, ONE_MILLION, TEN_MILLION, bench_server, connect
+from bench.latency import measure_latency
 from bench.machine import describe, fdatasync_reading
+from bench.pop import measure_pop
 from bench.report import Section
 from bench.voice import measure_voice
 
-async def main_async(what: str, quick: bool, pairs: int | None) -> list[Section]:
-    async with bench_server(ONE_MILLION) as server:
-        sections = await measure_voice(server, pairs=pairs or (2 if quick else 7), seconds=1.5 if quick else 4.0)
-    return sections
+_README = Path(__file__).resolve().parent / "README.md"
+_FROM, _TO = "<!-- results -->", "<!-- end of results -->"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description="Measure Callcard; see bench/README.md.")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="all",
+        choices=("all", "voice", "latency", "pop", "memory"),
+        help="what to measure; `memory` is what `voice` ends with (default: all)",
+    )
+    parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
+    parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
+    parser.add_argument(
+        "--ten-million",
+        action="store_true",
+        help="the pop at 10,000,000 customers, too: some 20 GB and ten minutes, once",
+    )
+    parser.add_argument("--record", action="store_true", help="put the results into bench/README.md")
+    return parser.parse_args()
+
+
+async def _measure(asked: argparse.Namespace) -> str:
+    datasets = (ONE_MILLION, TEN_MILLION) if asked.ten_million else (ONE_MILLION,)
+    sections: list[Section] = []
+    async with bench_server(*datasets) as server:
+        connection = await connect(server, ONE_MILLION)
+        facts = await describe(connection, server.version())
+        await connection.close()
+        facts.append(("disk", str(fdatasync_reading(FOLDER))))
+        if asked.what in ("all", "voice", "memory"):
+            pairs = asked.pairs or (2 if asked.quick else 7)
+            tables = await measure_voice(server, pairs=pairs, seconds=1.5 if asked.quick else 4.0)
+            sections += tables[1:] if asked.what == "memory" else tables
+        if asked.what in ("all", "latency"):
+            sections.append(await measure_latency(server, seconds=15 if asked.quick else 60))
+        if asked.what in ("all", "pop"):
+            sections += await measure_pop(server, numbers=500 if asked.quick else 4000, ten_million=asked.ten_million)
+    machine = Section(f"The machine, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ["", ""], [list(fact) for fact in facts])
+    return "\n".join(str(section) for section in (machine, *sections))
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else's bench beside ours; and told to stop (SIGTERM), we end as tidily as on an error."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))
+    with (FOLDER / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.exit("Another bench is running; two would measure each other.")
+        yield
+
+
+def _record(results: str) -> None:
+    text = _README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(_FROM)
+    after = rest.partition(_TO)[2]
+    _README.write_text(f"{before}{_FROM}\n\n{results}\n{_TO}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    asked = _arguments()
+    with _alone(), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        results = runner.run(_measure(asked))
+    print(results)
+    if asked.record:
+        _record(results)
+
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        for section in runner.run(main_async("voice", "--quick" in sys.argv, None)):
-            print(section)
+    main()

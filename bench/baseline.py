@@ -2,8 +2,8 @@
 
     python -m bench.baseline PORT DSN
 
-No signature is checked, no agent looked for, nothing pushed and nothing logged: the form is read, the number looked up by
-its index, a row put into a plain table.
+No signature is checked, no agent looked for, nothing pushed and nothing logged: the form is read, the number looked up
+by its index, a row put into a plain table.
 """
 
 import sys
@@ -54,5 +54,10 @@ def create_app(dsn: str) -> FastAPI:
 
 if __name__ == "__main__":
     uvicorn.run(
-        create_app(sys.argv[2]), port=int(sys.argv[1]), loop="uvloop", http="httptools", access_log=False, log_level="warning"
+        create_app(sys.argv[2]),
+        port=int(sys.argv[1]),
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        log_level="warning",
     )

@@ -1,4 +1,4 @@
-"""The agents' side: their WebSockets, opened as a browser opens them (cookie, Origin, compression offered), all in one loop."""
+"""The agents' side: their WebSockets, opened as a browser does: cookie, Origin, compression offered."""
 
 import asyncio
 import struct
@@ -6,6 +6,7 @@ import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import cast
 
 from app.dependencies import SESSION_COOKIE
@@ -45,7 +46,7 @@ class Desk(asyncio.Protocol):
             ).encode()
         )
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         self.is_lost = True
         if not self.opened.done():
             self.opened.set_exception(ConnectionError(f"the stream of agent {self.agent} was refused"))
@@ -111,7 +112,8 @@ class Desk(asyncio.Protocol):
         self._send(_TEXT, f'{{"type":"ack","id":"{event_id}"}}'.encode())
 
     def _send(self, kind: int, payload: bytes) -> None:
-        assert self._transport is not None and len(payload) < 126
+        assert self._transport is not None
+        assert len(payload) < 126, "longer ones have another header"
         self._transport.write(bytes((_FIN | kind, 0x80 | len(payload))) + _NO_MASK + payload)
 
     def close(self) -> None:
@@ -129,11 +131,11 @@ async def desks(port: int, received: Received) -> AsyncIterator[list[Desk]]:
         for first in range(1, AGENTS + 1, _AT_ONCE):
             some = range(first, min(first + _AT_ONCE, AGENTS + 1))
             opened = await asyncio.gather(
-                *(loop.create_connection(lambda agent=agent: Desk(agent, received), "127.0.0.1", port) for agent in some)
+                *(loop.create_connection(partial(Desk, agent, received), "127.0.0.1", port) for agent in some)
             )
             for _, desk in opened:
                 made.append(desk)
-            await asyncio.gather(*(desk.opened for _, desk in opened))
+            await asyncio.gather(*(desk.opened for desk in made[first - 1 :]))
         yield made
     finally:
         for desk in made:

@@ -107,13 +107,14 @@ class Connection(asyncio.Protocol):
         # uvloop's transports are none of asyncio's classes.
         self._transport = cast(asyncio.Transport, transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         if self._answered is not None:
             self._answer(b"HTTP/1.1 000 connection lost\r\n\r\n")
 
     def send(self, request: bytes, answered: "Answered") -> None:
         """Send a request; `answered` gets this connection, the answer and how many seconds it took."""
-        assert self._transport is not None and self._answered is None
+        assert self._transport is not None
+        assert self._answered is None, "one at a time"
         self._answered = answered
         self._sent_at = time.perf_counter()
         self._transport.write(request)

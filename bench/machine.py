@@ -27,7 +27,7 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
-async def describe(connection: asyncpg.Connection) -> list[tuple[str, str]]:
+async def describe(connection: asyncpg.Connection, version_of_server: str) -> list[tuple[str, str]]:
     """What a reader needs to compare figures: (what, value), of this machine and of the server behind `connection`."""
     settings = [
         f"{name} {await connection.fetchval('SELECT current_setting($1)', name)}"
@@ -38,7 +38,10 @@ async def describe(connection: asyncpg.Connection) -> list[tuple[str, str]]:
         ("memory", f"{psutil.virtual_memory().total / 2**30:.0f} GiB"),
         ("kernel", f"{platform.system()} {platform.release()}"),
         ("Python", f"{platform.python_version()}; " + ", ".join(f"{name} {version(name)}" for name in _SHOWN_PACKAGES)),
-        ("PostgreSQL", f"{connection.get_server_version().major}.{connection.get_server_version().minor}; " + ", ".join(settings)),
+        (
+            "PostgreSQL",
+            f"{version_of_server}; " + ", ".join(settings),
+        ),
         ("load before", f"{os.getloadavg()[0]:.2f} (one minute)"),
     ]
 
@@ -107,4 +110,4 @@ class CpuMeter:
 
 async def first_process(connection: asyncpg.Connection) -> int:
     """The id of the PostgreSQL server's first process."""
-    return psutil.Process(connection.get_server_pid()).ppid()
+    return int(psutil.Process(connection.get_server_pid()).ppid())

@@ -44,9 +44,11 @@ SELECT {_CUSTOMER_ID.format("s")}, 'C' || lpad(CAST(1000 + s AS text), 8, '0'), 
        CASE WHEN s % 3 = 0 THEN {_AGENT_ID.format("(s / 3)")} END,
        CASE WHEN s % 10 = 0 THEN '周末不要打电话，平时请打手机' ELSE '' END
 FROM generate_series(1, {{n}}) AS s
-CROSS JOIN LATERAL (SELECT (ARRAY['王','李','张','刘','陈','杨','黄','赵','周','吴','徐','孙','鲁'])[1 + s % 13] AS surname,
+CROSS JOIN LATERAL (SELECT
+    (ARRAY['王','李','张','刘','陈','杨','黄','赵','周','吴','徐','孙','鲁'])[1 + s % 13] AS surname,
     (ARRAY['Wang','Li','Zhang','Liu','Chen','Yang','Huang','Zhao','Zhou','Wu','Xu','Sun','Lu'])[1 + s % 13] AS latin,
-    (ARRAY['大海','建国','秀英','伟','芳','敏','静','丽','强','磊','军','洋','勇','艳','杰','娟','涛'])[1 + s % 17] AS given,
+    (ARRAY['大海','建国','秀英','伟','芳','敏','静','丽','强','磊','军','洋','勇','艳','杰','娟','涛'])[1 + s % 17]
+        AS given,
     (ARRAY['Dahai','Jianguo','Xiuying','Wei','Fang','Min','Jing','Li','Qiang','Lei','Jun','Yang','Yong','Yan','Jie',
            'Juan','Tao'])[1 + s % 17] AS given_latin) AS name
 """
@@ -57,8 +59,8 @@ def _phones(start: str, label: str, every: int) -> str:
     family = "8100" if every == 1 else "8200"
     return f"""
 INSERT INTO customer_phones (id, customer_id, e164, national_number, bucket, raw, label, line_type, is_primary)
-SELECT {_id(family)}, {_CUSTOMER_ID.format("k")}, '+86' || number, number, right(number, 8), '0086' || number, '{label}',
-       'mobile', {"true" if every == 1 else "false"}
+SELECT {_id(family)}, {_CUSTOMER_ID.format("k")}, '+86' || number, number, right(number, 8), '0086' || number,
+       '{label}', 'mobile', {"true" if every == 1 else "false"}
 FROM {_strewn(every)} CROSS JOIN LATERAL (SELECT CAST({start} + (k * {{step}}) % {{range}} AS text) AS number) AS line
 WHERE k % {every} = 0
 """

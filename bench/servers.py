@@ -75,6 +75,7 @@ def _running(module: str, settings: Mapping[str, str], *args: str, auth_token: s
             env={**environment, **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
+            start_new_session=True,
             stderr=subprocess.STDOUT,
         )
         try:

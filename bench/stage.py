@@ -1,4 +1,4 @@
-"""Setting the stage in the database: yesterday's bench is cleared away, agents are signed in, freed after their calls."""
+"""Setting the stage in the database: the last bench is cleared away, agents are signed in and freed."""
 
 import hashlib
 from typing import Final
@@ -41,7 +41,9 @@ async def clear(connection: asyncpg.Connection, *, durable: bool) -> None:
     )
     name = await connection.fetchval("SELECT current_database()")
     await connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = {'on' if durable else 'off'}")
-    await connection.execute("VACUUM ANALYZE agent_presence, agent_sessions, calls, legs, carrier_events, agent_events, call_trace")
+    await connection.execute(
+        "VACUUM ANALYZE agent_presence, agent_sessions, calls, legs, carrier_events, agent_events, call_trace"
+    )
 
 
 async def start_work(connection: asyncpg.Connection) -> None:

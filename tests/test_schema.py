@@ -113,7 +113,8 @@ async def test_a_check_holds_exactly_the_members(database: Database, table: str,
             )
         ).all()
 
-    allowed = [set(re.findall(r"'([^']*)'::character varying", definition)) for definition in definitions]
+    arrays = [re.search(r"= ANY \('\{([^}]*)\}'::text\[\]\)", definition) for definition in definitions]
+    allowed = [set(array[1].split(",")) for array in arrays if array is not None]
     assert {member.value for member in kind.enum_class} in allowed
     assert issubclass(kind.enum_class, enum.StrEnum)
     assert all(re.fullmatch(r"[a-z0-9_.]+", member.value) for member in kind.enum_class)

@@ -6,8 +6,8 @@ service, so what is seen is the production path. Cards come over the agents' own
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,7 +17,7 @@ from app.cli.course import Course
 from app.cli.service import AgentStream, Refused, Service, StreamMessage
 from app.cli.words import Lang
 from app.schemas.screen_pop import ScreenPop
-from app.telephony.simulator import CallStateError, Line, Pace, SimCall, SimEvent, SimEventKind, serve_rest
+from app.telephony.simulator import CallStateError, Line, Pace, SimCall, SimEventKind, serve_rest
 
 NOBODY: Final = "none"
 """As a script for the agents: nobody is signed in, and whoever is rung does not answer."""
@@ -27,6 +27,7 @@ _LIVE: Final = "live"
 _STREAM_SECONDS: Final = 5.0
 _NO_CARD_SECONDS: Final = 0.5
 _DECISION_EVERY_SECONDS: Final = 0.2
+_DECISIONS: Final = {"accepted": Line.answer, "declined": Line.decline}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +111,9 @@ async def ring(plan: RingPlan) -> None:
         await stack.enter_async_context(ringing.watching())
         call = await line.call(plan.caller, plan.dialled, script=plan.acts)
         with _hung_up_by_ctrl_c(call):
-            beside = [
-                asyncio.create_task(ringing.pass_on_decisions(line, call)),
-                asyncio.create_task(ringing.tell_match_without_card(call)),
-            ]
+            beside = [asyncio.create_task(ringing.tell_match_without_card(call))]
+            if script.startswith(_LIVE):
+                beside.append(asyncio.create_task(ringing.pass_on_decisions(line, call)))
             ended = await call.finished()
             await _ended(beside)
         if not ringing.course.got_twiml:
@@ -173,32 +173,29 @@ class _Ringing:
 
     async def pass_on_decisions(self, line: Line, call: SimCall) -> None:
         """Where a live agent takes or declines the call on their screen, have their phone do the same."""
-        if self._plan.agent not in (None, _LIVE):
-            return
         async for event in call.follow():
             if event.kind is SimEventKind.LEG_RINGING and event.leg_sid is not None:
                 leg = line.find(event.leg_sid)
-                while not await self._decided(line, event.leg_sid, event):
+                while not await self._decided(line, event.leg_sid):
                     try:
                         await asyncio.wait_for(leg.over.wait(), _DECISION_EVERY_SECONDS)
                     except TimeoutError:
                         continue
                     break
 
-    async def _decided(self, line: Line, leg_sid: str, ringing: SimEvent) -> bool:
+    async def _decided(self, line: Line, leg_sid: str) -> bool:
         if self._call_id is None or not self._plan.tokens:
             return False
         trace = await self._reader.request("GET", f"/calls/{self._call_id}/trace")
-        since = ringing.at.timestamp()
-        steps = [step["step"] for step in trace["steps"] if datetime.fromisoformat(step["at"]).timestamp() >= since - 1]
+        decision = None
+        for step in trace["steps"]:
+            # What was said to an earlier offer does not hold for this one.
+            decision = None if step["step"] == "reserved" else _DECISIONS.get(step["step"], decision)
+        if decision is None:
+            return False
         # The phone may have stopped ringing while we asked.
         with suppress(CallStateError):
-            if "accepted" in steps:
-                await line.answer(leg_sid)
-            elif "declined" in steps:
-                await line.decline(leg_sid)
-            else:
-                return False
+            await decision(line, leg_sid)
         return True
 
     async def tell_match_without_card(self, call: SimCall) -> None:
@@ -291,17 +288,15 @@ async def _serve_rest(line: Line, port: int, stack: AsyncExitStack) -> None:
         note(f"Port {port} is taken (another `callcard ring`?): this call goes on without the carrier's REST API.")
 
 
-class _hung_up_by_ctrl_c:  # noqa: N801 - reads as a phrase where it is used
-    """While it lasts, Ctrl-C hangs up instead of ending the command."""
-
-    def __init__(self, call: SimCall) -> None:
-        self._call = call
-
-    def __enter__(self) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._call.hang_up)
-
-    def __exit__(self, *_: object) -> None:
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+@contextmanager
+def _hung_up_by_ctrl_c(call: SimCall) -> Iterator[None]:
+    """While this lasts, Ctrl-C hangs up instead of ending the command."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGINT, call.hang_up)
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
 
 
 def _why_refused(status: int, plan: RingPlan) -> str:

@@ -167,7 +167,11 @@ def finish_pop(gathered: Json, at: datetime, zone: ZoneInfo) -> Json:
     # PostgreSQL writes its UTC as +00:00; everything else we say ends in Z.
     for contact in gathered["interactions"]:
         contact["at"] = contact["at"].replace("+00:00", "Z")
-    for candidate in gathered["match"]["candidates"]:
+    match = gathered["match"]
+    reason = match.pop("reason")
+    if customer is not None:
+        match["candidates"] = [_candidate(customer, reason, gathered["interactions"])]
+    for candidate in match["candidates"]:
         if candidate["last_contact_at"] is not None:
             candidate["last_contact_at"] = candidate["last_contact_at"].replace("+00:00", "Z")
     if gathered["call"] is not None:
@@ -178,6 +182,21 @@ def finish_pop(gathered: Json, at: datetime, zone: ZoneInfo) -> Json:
         for spent in ("surname", "title", "gender", "latin_name", "latin_surname"):
             del customer[spent]
     return gathered
+
+
+def _candidate(customer: Json, reason: str, interactions: list[Json]) -> Json:
+    """The only candidate there is, from what is on the card anyway."""
+    owner = customer["owner"]
+    return {
+        "customer_id": customer["id"],
+        "code": customer["code"],
+        "name": customer["name"],
+        "kind": customer["kind"],
+        "tier": customer["tier"],
+        "reason": reason,
+        "owner": owner["name"] if owner else None,
+        "last_contact_at": interactions[0]["at"] if interactions else None,
+    }
 
 
 def iso(at: datetime) -> str:

@@ -1,6 +1,6 @@
 """The tables, a file a family; importing this package knows them all."""
 
-from app.models.base import Base, new_id
+from app.models.base import Base, check_enum_members, new_id
 from app.models.calls import (
     AgentEvent,
     AgentEventType,
@@ -42,6 +42,8 @@ from app.models.routing import (
     QueueMember,
     QueueOpening,
 )
+
+check_enum_members()
 
 __all__ = [
     "Agent",

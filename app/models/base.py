@@ -7,7 +7,17 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Enum, MetaData, Numeric, Text, Uuid, func
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    Enum,
+    MetaData,
+    Numeric,
+    Text,
+    Uuid,
+    func,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from uuid_utils.compat import uuid7
@@ -41,8 +51,23 @@ class Base(DeclarativeBase):
         Decimal: Numeric(14, 2),
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,
-        enum.Enum: Enum(enum.Enum, values_callable=_values, native_enum=False, create_constraint=True, length=32),
+        enum.Enum: Enum(enum.Enum, values_callable=_values, native_enum=False, create_constraint=False, length=32),
     }
+
+
+def check_enum_members() -> None:
+    """Give every enum column of every table a CHECK of its members, written as one array. Called once, by this package.
+
+    PostgreSQL reads a table's CHECKs anew for every statement that writes to it. SQLAlchemy's own `IN (…)` is an
+    expression a member, which took a fifth of the ringing call's time in the database; an array is one constant.
+    """
+    for table in Base.metadata.tables.values():
+        for column in table.columns:
+            if isinstance(column.type, Enum):
+                members = ",".join(column.type.enums)
+                table.append_constraint(
+                    CheckConstraint(f"{column.name} = ANY ('{{{members}}}'::text[])", name=column.name)
+                )
 
 
 class HasId:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.call_states import CallState, CarrierStatus
 from app.domain.matching import MatchOutcome, MatchReason
+from app.domain.routing import ReservedBecause
 from app.models.base import Base, HasId
 from app.models.customers import Direction
 
@@ -55,9 +56,9 @@ class Call(HasId, Base):
 
     `state` is worked out from the facts beside it (`customer_status`, `queued_at`, `answered_at`, `kept_place_at`,
     `voicemail_at`) by `domain.call_states.call_state` and is never set by hand. A call of which only a status callback
-    has been heard is a *stub*; the voice webhook, should it come, completes it. `routed` is the first decision, from
-    which a repeated webhook is answered word for word. `heard_at` is when the carrier last asked what to do: a waiting
-    caller of whom nothing is heard any more does not hold up the queue.
+    has been heard is a *stub*; the voice webhook, should it come, completes it. `routed` is the first decision (made
+    at `routed_at`), from which a repeated webhook is answered word for word. `heard_at` is when the carrier last asked
+    what to do: a waiting caller of whom nothing is heard any more does not hold up the queue.
     """
 
     __tablename__ = "calls"
@@ -98,6 +99,7 @@ class Call(HasId, Base):
     accepted_tab: Mapped[str] = mapped_column(server_default="")
     received_at: Mapped[datetime]
     heard_at: Mapped[datetime]
+    routed_at: Mapped[datetime | None]
     queued_at: Mapped[datetime | None]
     left_queue_at: Mapped[datetime | None]
     kept_place_at: Mapped[datetime | None]
@@ -122,7 +124,9 @@ class LegKind(StrEnum):
 class Leg(HasId, Base):
     """One party rung for a call: an offer to an agent, or a plain number.
 
-    It is written when the agent is reserved; the carrier's id is filled in when the carrier first speaks of it.
+    An offer is written when the agent is reserved, with why (`because`), the number of the event that brought them the
+    card, and how many tabs it could reach (`open_streams`); the carrier's id is filled in when the carrier first
+    speaks of it.
     """
 
     __tablename__ = "legs"
@@ -136,6 +140,9 @@ class Leg(HasId, Base):
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     status: Mapped[CarrierStatus]
     provider_call_id: Mapped[str | None]
+    because: Mapped[ReservedBecause | None]
+    event_no: Mapped[int | None]
+    open_streams: Mapped[int | None]
     offered_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
@@ -237,7 +244,7 @@ class TraceStep(StrEnum):
 
 
 class CallTrace(HasId, Base):
-    """One step of a call."""
+    """One step of a call that no other row tells of; `services.calls.get_trace` puts it in line with those that do."""
 
     __tablename__ = "call_trace"
     __table_args__ = (Index("ix_call_trace_call_id_at", "call_id", "at"),)

@@ -109,6 +109,7 @@ class Customer(HasId, HasTimes, Base):
         CheckConstraint("sales_stage BETWEEN 0 AND 7", name="sales_stage"),
         Index("ix_customers_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
         Index("ix_customers_owner_id", "owner_id"),
+        Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
     )
 
     code: Mapped[str] = mapped_column(

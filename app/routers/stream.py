@@ -17,6 +17,9 @@ LARGEST_ID: Final = 2**63 - 1
 _TOO_BIG: Final = 1009  # RFC 6455, section 7.4.1
 _UNSUPPORTED: Final = 1003
 _LONGEST_MESSAGE: Final = 1024
+SEND_SECONDS: Final = 20.0
+"""How long a message may wait for a client that takes nothing any more, before the client is taken for gone."""
+_LAST_WORDS_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 router = APIRouter(prefix="/agent")
@@ -41,8 +44,13 @@ async def stream(
             await websocket.accept(chosen_subprotocol(websocket))
             async with asyncio.TaskGroup() as both:
                 sending = both.create_task(_send(websocket, runtime.hub, mine))
-                await _receive(websocket, runtime.sockets, me)
+                receiving = both.create_task(_receive(websocket, runtime.sockets, me))
+                await asyncio.wait({sending, receiving}, return_when=asyncio.FIRST_COMPLETED)
+                if sending.done():
+                    # The other end is gone; what it said before is still to be heard.
+                    await asyncio.wait({receiving}, timeout=_LAST_WORDS_SECONDS)
                 sending.cancel()
+                receiving.cancel()
     finally:
         runtime.sockets.closed(connection_id)
 
@@ -50,10 +58,13 @@ async def stream(
 async def _send(websocket: WebSocket, hub: Hub, mine: Stream) -> None:
     try:
         async for message in hub.messages(mine):
-            await websocket.send_text(message)
+            # A full connection is not closed by pings that are not answered: what is in its buffer would come first.
+            async with asyncio.timeout(SEND_SECONDS):
+                await websocket.send_text(message)
     except (WebSocketDisconnect, RuntimeError):
-        # The other end is gone; the receiving side learns of it as well and ends both.
         log.debug("stream_closed_while_sending")
+    except TimeoutError:
+        log.warning("stream_takes_nothing", agent_id=str(mine.agent_id))
 
 
 async def _receive(websocket: WebSocket, sockets: Sockets, me: Signed) -> None:
@@ -80,6 +91,6 @@ def _acknowledged(text: str) -> int | None:
     try:
         said = json.loads(text)
         no = int(said["id"]) if said["type"] == "ack" else -1
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, OverflowError, KeyError, TypeError, RecursionError):
         return None
     return no if 0 <= no <= LARGEST_ID else None

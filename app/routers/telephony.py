@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.types import Receive, Scope, Send
 
 from app.dependencies import CarrierDesk, runtime_of
 from app.errors import AppError, BadRequest, NotAllowed, TooLarge
@@ -171,6 +173,21 @@ _REQUEST_BODY: Final[dict[str, Any]] = {
 }
 
 
+class _Direct(APIRoute):
+    """A route whose endpoint takes the request and gives the response, and is called without the framework's parsing.
+
+    Its dependency resolution and serialisation have nothing to do here, and cost a tenth of a ringing call's time.
+    """
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. Raises what the endpoint raises; the application answers it as a problem."""
+        if scope["method"] != "POST":
+            await super().handle(scope, receive, send)
+            return
+        response = await self.endpoint(Request(scope, receive, send))
+        await response(scope, receive, send)
+
+
 def _handler(kind: EventKind) -> Callable[[Request], Awaitable[Response]]:
     async def handle(request: Request) -> Response:
         return await receive(kind, request)
@@ -178,7 +195,7 @@ def _handler(kind: EventKind) -> Callable[[Request], Awaitable[Response]]:
     return handle
 
 
-router = APIRouter(tags=["the carrier"])
+router = APIRouter(tags=["the carrier"], route_class=_Direct)
 for _kind in EventKind:
     router.add_api_route(
         ROUTES[_kind],

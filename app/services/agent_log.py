@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
@@ -76,6 +76,23 @@ async def acknowledge(session: AsyncSession, agent_id: UUID, no: int, at: dateti
     if event is not None and event.type == AgentEventType.CALL_OFFERED and event.call_id is not None:
         trace(session, event.call_id, TraceStep.SHOWN, at=at, agent_id=agent_id)
     return event
+
+
+async def replay_is_traced(session: AsyncSession, call_id: UUID, file: str) -> bool:
+    """True when the replay of a spooled file has been written down before: the file had been left behind by a crash."""
+    if not file:
+        return False
+    return bool(
+        await session.scalar(
+            select(
+                exists().where(
+                    CallTrace.call_id == call_id,
+                    CallTrace.step == TraceStep.REPLAYED,
+                    CallTrace.detail["file"].astext == file,
+                )
+            )
+        )
+    )
 
 
 def trace(

@@ -219,9 +219,12 @@ async def _next(
 
 
 async def _was_rung(session: AsyncSession, call: Call) -> bool:
-    """True when the recording notice has been said already: with the first agent that was rung."""
-    legs = await session.scalar(select(func.count()).select_from(Leg).where(Leg.call_id == call.id))
-    return (legs or 0) > 1
+    """True when the recording notice has been said already: before the first phone that rang.
+
+    An offer of whose leg the carrier never spoke may have been taken back before the caller heard of it.
+    """
+    rung = select(exists().where(Leg.call_id == call.id, Leg.provider_call_id.is_not(None)))
+    return bool(await session.scalar(rung))
 
 
 async def place_of(session: AsyncSession, call: Call) -> int:

@@ -176,32 +176,50 @@ async def get_call(session: AsyncSession, call_id: UUID) -> dict[str, Any]:
 
 
 async def get_trace(session: AsyncSession, call_id: UUID) -> dict[str, Any]:
-    """What a call went through, the earliest first. Raises NoSuchCall."""
+    """What a call went through, the earliest first; raises NoSuchCall.
+
+    What the call and its offers tell themselves is not written down a second time: the ringing call writes no steps.
+    """
     call = await session.get(Call, call_id)
     if call is None:
         raise NoSuchCall("There is no such call.")
-    rows = (
-        await session.execute(
-            select(CallTrace, Agent)
-            .outerjoin(Agent, Agent.id == CallTrace.agent_id)
-            .where(CallTrace.call_id == call_id)
-            .order_by(CallTrace.at, CallTrace.id)
-        )
-    ).all()
-    return {
-        "call_id": call.id,
-        "state": call.state,
-        "steps": [
-            {
-                "at": step.at,
-                "step": step.step,
-                "agent": agent,
-                "detail": step.detail,
-                "after_ms": round((step.at - call.received_at).total_seconds() * 1000, 1),
-            }
-            for step, agent in rows
-        ],
-    }
+    offers = await session.execute(
+        select(Leg, Agent).join(Agent, Agent.id == Leg.agent_id).where(Leg.call_id == call_id, Leg.because.is_not(None))
+    )
+    written = await session.execute(
+        select(CallTrace, Agent)
+        .outerjoin(Agent, Agent.id == CallTrace.agent_id)
+        .where(CallTrace.call_id == call_id)
+        .order_by(CallTrace.at, CallTrace.id)
+    )
+    steps = _routing_steps(call)
+    for leg, agent in offers:
+        pushed = {"event": leg.event_no, "open_streams": leg.open_streams}
+        steps.append(_step(leg.offered_at, TraceStep.RESERVED, agent, because=leg.because))
+        steps.append(_step(leg.offered_at, TraceStep.PUSHED, agent, **pushed))
+    steps.extend(_step(row.at, row.step, agent, **row.detail) for row, agent in written)
+    # Stable: of steps at the same moment, what led to the other stands first above.
+    steps.sort(key=lambda step: step["at"])
+    for step in steps:
+        step["after_ms"] = round((step["at"] - call.received_at).total_seconds() * 1000, 1)
+    return {"call_id": call.id, "state": call.state, "steps": steps}
+
+
+def _routing_steps(call: Call) -> list[dict[str, Any]]:
+    """Received, matched, and what was decided if nobody could be reserved at once."""
+    steps = [_step(call.received_at, TraceStep.RECEIVED, None)]
+    if call.routed is None or call.routed_at is None:
+        return steps
+    steps.append(_step(call.routed_at, TraceStep.MATCHED, None, outcome=call.match_outcome))
+    if not call.routed["open"]:
+        steps.append(_step(call.routed_at, TraceStep.CLOSED, None))
+    elif call.routed["sought"] and call.routed["identity"] is None:
+        steps.append(_step(call.routed_at, TraceStep.NO_AGENT, None))
+    return steps
+
+
+def _step(at: datetime, step: TraceStep, agent: Agent | None, **detail: Any) -> dict[str, Any]:
+    return {"at": at, "step": step, "agent": agent, "detail": detail}
 
 
 async def _locked_call(session: AsyncSession, call_id: UUID) -> Call:

@@ -112,7 +112,7 @@ class Hub:
                 stream.wake(pushed.no)
         if pushed.open_streams > len(streams or ()):
             # Some tab of theirs is open in another process.
-            self._to_notify[pushed.agent_id] = pushed.no
+            self._to_notify[pushed.agent_id] = max(pushed.no, self._to_notify.get(pushed.agent_id, 0))
             self._notify.set()
 
     def _wake(self, agent_id: UUID, no: int) -> None:
@@ -184,8 +184,8 @@ class Hub:
                     await asyncio.sleep(1)
                     continue
                 if not events:
-                    # The log is shorter than we were told: old events were deleted.
-                    stream.cursor = stream.end
+                    # There is less than we were told. Not to be skipped: the numbers may yet come.
+                    stream.end = stream.cursor
                 for event in events:
                     stream.cursor = event.no
                     stream.at_hand.pop(event.no, None)
@@ -207,13 +207,15 @@ class Hub:
         await self._listening.wait()
 
     async def _listen(self) -> None:
-        while True:
+        while not _is_ending():
             try:
                 await self._listen_once()
             except Exception as error:
-                if not is_outage(error):
-                    raise
-                log.warning("listener_lost", error=type(error).__name__)
+                # Whatever it was: a hub that no longer listens would leave this process's tabs behind for good.
+                if is_outage(error):
+                    log.warning("listener_lost", error=type(error).__name__)
+                else:
+                    log.exception("hub_listening_failed")
             self._listening.clear()
             await asyncio.sleep(0.2)
 
@@ -227,10 +229,13 @@ class Hub:
             # Whatever was said while nobody listened is in the log.
             await self._look_once()
             while not lost.is_set():
+                # Not wait_for: until Python 3.12 it forgets a cancellation that comes at the same moment.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(lost.wait(), HEARTBEAT_SECONDS)
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await lost.wait()
                 if not lost.is_set():
-                    await asyncio.wait_for(connection.execute("SELECT 1"), HEARTBEAT_SECONDS)
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await connection.execute("SELECT 1")
             log.warning("listener_lost", error="closed")
         finally:
             connection.terminate()
@@ -243,7 +248,7 @@ class Hub:
 
     async def _tell_others(self) -> None:
         last = 0.0
-        while True:
+        while not _is_ending():
             await self._notify.wait()
             # At once when it is quiet, together when it is busy: every NOTIFY wakes every listener.
             await asyncio.sleep(max(0.0, last + NOTIFY_APART_SECONDS - time.monotonic()))
@@ -255,19 +260,21 @@ class Hub:
                 for payload in _payloads(batch):
                     await lane.execute("SELECT pg_notify($1, $2)", CHANNEL, payload, timeout=3)
             except Exception as error:
-                if not is_outage(error):
-                    raise
                 # The others look for themselves every few seconds.
-                log.warning("notify_failed", error=type(error).__name__)
+                if is_outage(error):
+                    log.warning("notify_failed", error=type(error).__name__)
+                else:
+                    log.exception("hub_telling_failed")
 
     async def _look(self) -> None:
-        while True:
+        while not _is_ending():
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look_once()
             except Exception as error:
+                # An outage has been logged by whoever met it first.
                 if not is_outage(error):
-                    raise
+                    log.exception("hub_looking_failed")
 
     async def _look_once(self) -> None:
         if not self._streams:
@@ -276,6 +283,12 @@ class Hub:
             ends = await last_numbers(session, self._streams)
         for agent_id, end in ends.items():
             self._wake(agent_id, end)
+
+
+def _is_ending() -> bool:
+    """True when this task was cancelled: a driver that is cancelled at a bad moment may raise an error of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _payloads(batch: dict[UUID, int]) -> list[str]:

@@ -14,7 +14,7 @@ from app.models.calls import AgentEventType, Call, Leg, TraceStep
 from app.models.routing import AgentPresence, Presence, QueueMember
 from app.services.agent_log import tell, trace
 from app.services.hotline import Hotline, QueueSetup
-from app.services.reserving import CHOOSE, OPEN_STREAMS, RESERVE
+from app.services.reserving import CHOOSE, RESERVE
 from app.services.screen_pop import MATCH, look_up, match_args, pop_sql, queue_part, verify
 from app.telephony.port import RedirectCall
 
@@ -26,7 +26,8 @@ _CALL_PART: Final = """json_build_object(
 _OFFER: Final = text(f"""
 WITH {MATCH},
 caller AS MATERIALIZED (
-    SELECT matched.customer_id, CAST(:queue_id AS uuid) AS queue_id FROM matched WHERE NOT EXISTS (SELECT FROM loose)
+    SELECT matched.customer_id, c.owner_id, CAST(:queue_id AS uuid) AS queue_id
+    FROM matched LEFT JOIN customers c ON c.id = matched.customer_id WHERE NOT EXISTS (SELECT FROM loose)
 ),
 {CHOOSE},
 ringing AS MATERIALIZED (
@@ -35,10 +36,9 @@ ringing AS MATERIALIZED (
 ),
 {pop_sql(_CALL_PART, also_from=" CROSS JOIN ringing CROSS JOIN chosen")},
 {RESERVE}
-SELECT reserved.agent_id, reserved.no, reserved.identity, chosen.because, {OPEN_STREAMS} AS open_streams,
-       CAST((SELECT json_agg(loose) FROM loose) AS
-text) AS loose
-FROM matched LEFT JOIN reserved ON true LEFT JOIN chosen ON true
+SELECT reserved.agent_id, reserved.no, reserved.identity,
+       CAST((SELECT json_agg(loose) FROM loose) AS text) AS loose
+FROM matched LEFT JOIN reserved ON true
 """)
 
 
@@ -76,9 +76,6 @@ async def offer(session: AsyncSession, call: Call, queue: QueueSetup, hotline: H
     if call.queued_at is not None:
         call.left_queue_at = now
     call.accepted_by_id, call.accepted_tab = None, ""
-    trace(session, call.id, TraceStep.RESERVED, at=now, agent_id=row.agent_id, because=row.because)
-    pushed = {"event": row.no, "open_streams": row.open_streams}
-    trace(session, call.id, TraceStep.PUSHED, at=now, agent_id=row.agent_id, **pushed)
     after_commit(session).agents[row.agent_id] = row.no
     identity: str = row.identity
     return identity

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -211,17 +211,32 @@ async def connected(session: AsyncSession, agent_id: UUID, now: datetime) -> UUI
     return connection_id
 
 
+async def closing(session: AsyncSession, connection_id: UUID, gone_at: datetime) -> None:
+    """Note that a socket is closed. Its agent counts as gone at `gone_at` only: they may just be reloading the page.
+
+    The connection is left to go stale at that moment, so that no other process takes them for gone before, and that
+    some other one does it should this one end meanwhile. No card can reach it any more (`reserving.SILENT_SECONDS`).
+    """
+    await session.execute(
+        update(AgentConnection).where(AgentConnection.id == connection_id).values(seen_at=gone_at - CONNECTION_STALE)
+    )
+
+
 async def disconnected(session: AsyncSession, connection_id: UUID) -> None:
-    """Note that a socket is closed. The agent is not put offline yet: they may only have reloaded the page."""
+    """Forget a socket that has been closed for long enough."""
     await session.execute(delete(AgentConnection).where(AgentConnection.id == connection_id))
 
 
 async def vouch(session: AsyncSession, connections: Mapping[UUID, UUID], now: datetime) -> None:
     """Say that these sockets (connection id → agent id) still stand; one that was given up meanwhile is noted again."""
     await session.execute(
-        insert(AgentConnection)
-        .values([{"id": each, "agent_id": agent_id, "seen_at": now} for each, agent_id in connections.items()])
-        .on_conflict_do_update(index_elements=[AgentConnection.id], set_={"seen_at": now})
+        text(
+            "INSERT INTO agent_connections (id, agent_id, seen_at) "
+            "SELECT id, agent_id, CAST(:now AS timestamptz) "
+            "FROM unnest(CAST(:ids AS uuid[]), CAST(:agents AS uuid[])) AS open (id, agent_id) "
+            "ON CONFLICT (id) DO UPDATE SET seen_at = EXCLUDED.seen_at"
+        ),
+        {"ids": list(connections), "agents": list(connections.values()), "now": now},
     )
 
 

@@ -20,7 +20,7 @@ from app.errors import Unavailable
 from app.models.calls import RecordingKind, TraceStep
 from app.observability import metrics
 from app.services import call_flow
-from app.services.agent_log import trace
+from app.services.agent_log import replay_is_traced, trace
 from app.services.call_facts import find_call, hear_fallback, hear_recording, hear_status
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -238,9 +238,9 @@ class Reception:
                 case EventKind.VOICE:
                     pass
             call = await find_call(session, event.provider, event.parent_call_id or event.call_id)
-            if call is not None:
-                trace(session, call.id, TraceStep.SPOOLED, at=event.received_at, route=event.kind)
-                trace(session, call.id, TraceStep.REPLAYED, at=datetime.now(UTC), route=event.kind)
+            if call is not None and not await replay_is_traced(session, call.id, raw.name):
+                trace(session, call.id, TraceStep.SPOOLED, at=event.received_at, route=event.kind, file=raw.name)
+                trace(session, call.id, TraceStep.REPLAYED, at=datetime.now(UTC), route=event.kind, file=raw.name)
 
 
 def _recording_kind(event: CallEvent) -> RecordingKind:

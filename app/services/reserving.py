@@ -1,8 +1,8 @@
 """Choosing and reserving an agent: the SQL that a ringing call and every later offer of it share.
 
-The CTEs expect `caller(customer_id, queue_id)`, one row. Each looks for a free agent only where the one before found
-none, locks the row it found and steps over rows that others hold (`FOR UPDATE SKIP LOCKED`), so that two calls never
-reserve one agent and neither waits for the other. `domain/routing.py` says the order and why.
+The CTEs expect `caller(customer_id, owner_id, queue_id)`, one row. Each looks for a free agent only where the one
+before found none, locks the row it found and steps over rows that others hold (`FOR UPDATE SKIP LOCKED`), so that two
+calls never reserve one agent and neither waits for the other. `domain/routing.py` says the order and why.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ _FREE: Final = (
 CHOOSE: Final = f"""
 manager_free AS MATERIALIZED (
     SELECT p.agent_id, '{ReservedBecause.ACCOUNT_MANAGER}' AS because
-    FROM caller JOIN customers c ON c.id = caller.customer_id JOIN agent_presence p ON p.agent_id = c.owner_id
+    FROM caller JOIN agent_presence p ON p.agent_id = caller.owner_id
     WHERE {_FREE}
     FOR UPDATE OF p SKIP LOCKED
 ),
@@ -40,7 +40,8 @@ last_free AS MATERIALIZED (
 queue_free AS MATERIALIZED (
     SELECT p.agent_id, '{ReservedBecause.LONGEST_AVAILABLE}' AS because
     FROM agent_presence p
-    WHERE {_FREE} AND NOT EXISTS (SELECT FROM manager_free) AND NOT EXISTS (SELECT FROM last_free)
+    WHERE {_FREE} AND EXISTS (SELECT FROM caller) AND NOT EXISTS (SELECT FROM manager_free)
+      AND NOT EXISTS (SELECT FROM last_free)
       AND EXISTS (
           SELECT FROM queue_members m WHERE m.agent_id = p.agent_id AND m.queue_id = (SELECT queue_id FROM caller)
       )
@@ -67,8 +68,8 @@ line: whoever stands before it goes first, unless the agent has declined them: o
 everybody behind them).
 """
 
-OPEN_STREAMS: Final = "(SELECT count(*) FROM agent_connections WHERE agent_id = reserved.agent_id)"
-"""How many tabs a card can reach at the moment; written into the trace, it tells why one may not have appeared."""
+SILENT_SECONDS: Final = 24
+"""How long after it was last vouched for a socket is taken to be open; one that was closed is set back by 25 s."""
 
 RESERVE: Final = f"""
 reserved AS (
@@ -79,11 +80,14 @@ reserved AS (
         {GRACE_SECONDS})
     FROM chosen, ringing
     WHERE p.agent_id = chosen.agent_id AND ringing.live
-    RETURNING p.agent_id, p.last_event_no AS no, chosen.identity
+    RETURNING p.agent_id, p.last_event_no AS no, chosen.identity, chosen.because,
+              (SELECT count(*) FROM agent_connections t WHERE t.agent_id = p.agent_id
+               AND t.seen_at > CAST(:now AS timestamptz) - interval '{SILENT_SECONDS} s') AS open_streams
 ),
 offered_leg AS (
-    INSERT INTO legs (id, call_id, kind, agent_id, status, offered_at)
-    SELECT CAST(:leg_id AS uuid), ringing.id, 'agent', reserved.agent_id, 'queued', CAST(:now AS timestamptz)
+    INSERT INTO legs (id, call_id, kind, agent_id, status, because, event_no, open_streams, offered_at)
+    SELECT CAST(:leg_id AS uuid), ringing.id, 'agent', reserved.agent_id, 'queued', reserved.because, reserved.no,
+           reserved.open_streams, clock_timestamp()
     FROM reserved, ringing
 ),
 pushed AS (

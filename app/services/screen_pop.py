@@ -61,14 +61,15 @@ pop AS MATERIALIZED (
         'match', json_build_object(
             'outcome', matched.outcome,
             'more', matched.more,
-            'candidates', (
-                SELECT coalesce(json_agg(candidate), '[]') FROM (
+            'reason', matched.reason,
+            'candidates', CASE WHEN matched.outcome = 'several' THEN (
+                SELECT json_agg(candidate) FROM (
                     SELECT c.id AS customer_id, c.code, c.name, c.kind, c.tier, found.reason, o.name AS owner,
                            (SELECT max(i.at) FROM interactions i WHERE i.customer_id = c.id) AS last_contact_at
                     FROM found JOIN customers c ON c.id = found.customer_id LEFT JOIN agents o ON o.id = c.owner_id
                     ORDER BY last_contact_at DESC NULLS LAST, c.code LIMIT {most}
                 ) candidate
-            )
+            ) ELSE CAST('[]' AS json) END
         ),
         'customer', (
             SELECT row_to_json(card) FROM (

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
@@ -17,8 +17,8 @@ from app.services.sessions import end_sessions, open_session
 from app.services.sign_in_limits import SignInLimits, counts_for, counts_for_change, device_cookie, known_device
 
 MOST_STRANGERS_WAITING: Final = 16
-"""How many passwords from unknown machines may wait to be hashed, so that a flood from many addresses delays a known
-machine by half a second at most."""
+"""How many passwords from unknown machines, one an address, may wait to be hashed: a flood from many addresses delays
+a known machine by half a second at most."""
 
 
 class WrongPassword(NotSignedIn):
@@ -89,25 +89,20 @@ async def sign_in(database: Database, limits: SignInLimits, signing_key: bytes, 
     device = known_device(signing_key, attempt.account, attempt.device)
     counts = counts_for(attempt.account, attempt.address, device)
     try:
-        limits.refuse_known(counts)
-        if device is None and passwords.pending() >= MOST_STRANGERS_WAITING:
-            raise TooBusy("Many people are signing in right now. Try again in a few seconds.", retry_after=5)
-        async with database.session_scope() as session:
-            await limits.count(session, counts)
-            known = (
-                await session.execute(
-                    select(Agent.id, Agent.password_hash).where(
-                        func.lower(Agent.email) == func.lower(attempt.account), Agent.active
-                    )
-                )
-            ).one_or_none()
+        async with limits.line(counts):
+            limits.refuse_known(counts)
+            if device is None and passwords.pending() >= MOST_STRANGERS_WAITING:
+                raise TooBusy("Many people are signing in right now. Try again in a few seconds.", retry_after=5)
+            async with database.session_scope() as session:
+                await limits.count(session, counts)
+                known = await _find(session, attempt.account)
+            verdict = await passwords.verify_password(attempt.password, known.password_hash if known else None)
     except TooManyRequests:
         sign_ins.labels(result="limited").inc()
         raise
     except TooBusy:
         sign_ins.labels(result="busy").inc()
         raise
-    verdict = await passwords.verify_password(attempt.password, known.password_hash if known else None)
     if known is None or not verdict.right:
         sign_ins.labels(result="wrong").inc()
         raise WrongPassword("The e-mail address or the password is wrong.")
@@ -138,11 +133,13 @@ async def change_password(database: Database, limits: SignInLimits, who: Signed,
     if who.via is not Via.SESSION:
         raise SessionNeeded("Only a person who is signed in can change their password.")
     counts = counts_for_change(who.agent_id)
-    limits.refuse_known(counts)
-    async with database.session_scope() as session:
-        await limits.count(session, counts)
-        kept = await session.scalar(select(Agent.password_hash).where(Agent.id == who.agent_id))
-    if kept is None or not (await passwords.verify_password(current, kept)).right:
+    async with limits.line(counts):
+        limits.refuse_known(counts)
+        async with database.session_scope() as session:
+            await limits.count(session, counts)
+            kept = await session.scalar(select(Agent.password_hash).where(Agent.id == who.agent_id))
+        verdict = await passwords.verify_password(current, kept)
+    if kept is None or not verdict.right:
         raise WrongCurrentPassword("The current password is wrong.")
     new_hash = await passwords.hash_password(new)
     async with database.session_scope() as session:
@@ -159,6 +156,11 @@ async def set_password(
     # In this order: a sign-in with the old password that is under way holds the row, and its session is ended too.
     await session.execute(update(Agent).where(Agent.id == agent_id).values(password_hash=new_hash))
     await end_sessions(session, agent_id, but=keep_session)
+
+
+async def _find(session: AsyncSession, account: str) -> Row[UUID, str | None] | None:
+    query = select(Agent.id, Agent.password_hash).where(func.lower(Agent.email) == func.lower(account), Agent.active)
+    return (await session.execute(query)).one_or_none()
 
 
 async def _still_stands(session: AsyncSession, agent_id: UUID, password_hash: str) -> bool:

@@ -11,9 +11,11 @@ Nothing is ever counted against an account as such. See OWASP's "Slow Down Onlin
 
 An attempt is counted *before* its password is looked at and taken back if that was right, so any number of attempts at
 once have no more guesses than the limit. The rows are in the database, one count for all processes; that a key is
-used up is also remembered here, so that a flood of further attempts costs no query.
+used up is also remembered here, so that a flood of further attempts costs no query. And the attempts of one address
+stand in one line, so that a flood holds one connection of the database, and one place before everybody else's password.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -130,10 +133,15 @@ def known_device(signing_key: bytes, account: str, cookie: str | None) -> str | 
 
 
 class SignInLimits:
-    """The counting. One for the process, for it remembers which keys are used up."""
+    """The counting. One for the process, for it remembers which keys are used up, and who waits."""
 
     def __init__(self) -> None:
         self._used_up: dict[str, float] = {}
+        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    def line(self, counts: tuple[Count, ...]) -> asyncio.Lock:
+        """What to hold from counting an attempt until its password was looked at: one attempt an address at a time."""
+        return self._lines.setdefault(counts[0].key, asyncio.Lock())
 
     def refuse_known(self, counts: tuple[Count, ...]) -> None:
         """Raises TooManySignIns when this process knows already that one of the keys is used up."""

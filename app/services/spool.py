@@ -9,10 +9,10 @@ sees the same folder may replay, one at a time (an advisory lock on the folder).
 import fcntl
 import json
 import os
-from collections import deque
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +23,8 @@ from app.models.base import new_id
 from app.observability import metrics
 
 _SUFFIX: Final = ".json"
+_DRAFT_SECONDS: Final = 60
+"""A draft so old belongs to a process that was killed before it had told anybody that it has the request."""
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +33,7 @@ log = structlog.get_logger(__name__)
 class Spooled:
     """A verified carrier request as it came: the route's name, its form body, and when.
 
-    `name` is the file's; empty for one that the disk would not take and that is only in memory.
+    `name` is the one under which it waits; empty until then.
     """
 
     route: str
@@ -41,16 +43,21 @@ class Spooled:
 
 
 class Spool:
-    """The folder and, for when even the disk refuses, a list in memory.
+    """The folder and, for when even the disk refuses, what is kept in memory.
 
     Args:
         folder: made if it is not there.
+
+    Raises:
+        OSError: the folder cannot be made or read.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._refused: deque[Spooled] = deque()
+        self._refused: dict[str, Spooled] = {}
+        self._cannot_go: set[str] = set()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._forget_drafts()
         metrics.spool_depth.set(self.depth())
 
     def put(self, item: Spooled) -> bool:
@@ -61,18 +68,18 @@ class Spool:
             so.
         """
         metrics.spooled.inc()
+        name = f"{new_id()}{_SUFFIX}"
         try:
-            self._write(item)
+            self._write(name, item)
         except OSError as error:
-            self._refused.append(item)
+            self._refused[name] = replace(item, name=name)
             log.critical("spool_refused", error=error.strerror, route=item.route, folder=str(self._folder))
             return False
         finally:
             metrics.spool_depth.set(self.depth())
         return True
 
-    def _write(self, item: Spooled) -> None:
-        name = f"{new_id()}{_SUFFIX}"
+    def _write(self, name: str, item: Spooled) -> None:
         draft = self._folder / f".{name}"
         content = json.dumps({"route": item.route, "body": item.body, "received_at": item.received_at.isoformat()})
         try:
@@ -94,22 +101,40 @@ class Spool:
         finally:
             os.close(descriptor)
 
+    def _forget_drafts(self) -> None:
+        for draft in self._folder.glob(f".*{_SUFFIX}"):
+            if draft.stat().st_mtime < time.time() - _DRAFT_SECONDS:
+                draft.unlink(missing_ok=True)
+
     def depth(self) -> int:
         """How many requests wait."""
-        return sum(1 for _ in self._names()) + len(self._refused)
+        return len(self._files()) + len(self._refused)
 
     @property
     def is_refused(self) -> bool:
         """True while requests are kept in memory only, because the disk would not take them."""
         return bool(self._refused)
 
-    def _names(self) -> Iterator[str]:
-        return iter(sorted(path.name for path in self._folder.glob(f"*{_SUFFIX}") if not path.name.startswith(".")))
+    def _files(self) -> list[str]:
+        try:
+            names = {path.name for path in self._folder.iterdir()}
+        except OSError as error:
+            log.error("spool_unreadable", error=error.strerror, folder=str(self._folder))
+            return []
+        waiting = {name for name in names if name.endswith(_SUFFIX) and not name.startswith(".")}
+        return sorted(waiting - self._cannot_go)
 
     @contextmanager
     def claimed(self) -> Iterator[bool]:
         """Be the one who replays: yields whether nobody else is."""
-        with (self._folder / ".lock").open("a", encoding="ascii") as lock:
+        try:
+            lock = (self._folder / ".lock").open("a", encoding="ascii")
+        except OSError as error:
+            # Whoever cannot lock reads no files either, but what is in memory is nobody else's.
+            log.error("spool_unreadable", error=error.strerror, folder=str(self._folder))
+            yield True
+            return
+        with lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -118,39 +143,52 @@ class Spool:
             yield True
 
     def waiting(self) -> Iterator[Spooled]:
-        """What waits, the oldest first. A file that cannot be read is set aside, with an error in the log."""
-        for name in self._names():
-            try:
-                content: dict[str, Any] = json.loads((self._folder / name).read_text(encoding="utf-8"))
-                yield Spooled(
-                    route=content["route"],
-                    body=content["body"],
-                    received_at=datetime.fromisoformat(content["received_at"]),
-                    name=name,
-                )
-            except FileNotFoundError:
-                continue
-            except (ValueError, KeyError, TypeError) as error:
-                self.set_aside(Spooled("", "", datetime.now(UTC), name), error)
-        while self._refused:
-            yield self._refused[0]
+        """What waits, the oldest first. A file that makes no sense is set aside, with an error in the log."""
+        for name in sorted([*self._files(), *self._refused]):
+            item = self._refused.get(name) or self._read(name)
+            if item is not None:
+                yield item
+
+    def _read(self, name: str) -> Spooled | None:
+        try:
+            content: dict[str, Any] = json.loads((self._folder / name).read_text(encoding="utf-8"))
+            return Spooled(
+                route=content["route"],
+                body=content["body"],
+                received_at=datetime.fromisoformat(content["received_at"]),
+                name=name,
+            )
+        except (ValueError, KeyError, TypeError) as error:
+            self.set_aside(Spooled("", "", datetime.now(UTC), name), error)
+        except FileNotFoundError:
+            pass  # another process has been quicker
+        except OSError as error:
+            log.error("spool_unreadable", error=error.strerror, name=name)
+        return None
 
     def done(self, item: Spooled) -> None:
         """Forget a request that is in the database now."""
-        if item.name:
-            (self._folder / item.name).unlink(missing_ok=True)
-            self._sync_folder()
-        elif self._refused and self._refused[0] is item:
-            self._refused.popleft()
+        if self._refused.pop(item.name, None) is None:
+            try:
+                (self._folder / item.name).unlink(missing_ok=True)
+                self._sync_folder()
+            except OSError as error:
+                self._leave(item, error)
         metrics.spool_depth.set(self.depth())
 
     def set_aside(self, item: Spooled, error: Exception) -> None:
         """Keep a request that cannot be replayed out of the others' way, in `failed/`, and say so loudly."""
         log.error("spool_set_aside", name=item.name, route=item.route, exc_info=error)
-        if not item.name:
-            self._refused.popleft()
-            return
-        aside = self._folder / "failed"
-        aside.mkdir(exist_ok=True, mode=0o700)
-        (self._folder / item.name).replace(aside / item.name)
+        if self._refused.pop(item.name, None) is None:
+            aside = self._folder / "failed"
+            try:
+                aside.mkdir(exist_ok=True, mode=0o700)
+                (self._folder / item.name).replace(aside / item.name)
+            except OSError as problem:
+                self._leave(item, problem)
         metrics.spool_depth.set(self.depth())
+
+    def _leave(self, item: Spooled, error: OSError) -> None:
+        """Pass over a file that the disk does not let go, so that it does not hold up the others."""
+        self._cannot_go.add(item.name)
+        log.critical("spool_not_cleared", name=item.name, error=error.strerror)

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -63,9 +63,11 @@ class Sockets:
     async def _leave(self, connection_id: UUID, agent_id: UUID) -> None:
         try:
             async with self._database.session_scope() as session:
-                await presence.disconnected(session, connection_id)
+                gone_at = datetime.now(UTC) + timedelta(seconds=GONE_AFTER_SECONDS)
+                await presence.closing(session, connection_id, gone_at)
             await asyncio.sleep(GONE_AFTER_SECONDS)
             async with self._database.session_scope() as session:
+                await presence.disconnected(session, connection_id)
                 await presence.put_offline_if_gone(session, agent_id, self._hotline.now, datetime.now(UTC))
         except Exception as error:
             # The housekeeper finds the connection that nobody vouches for, once the database is back.
@@ -123,9 +125,9 @@ class Sockets:
             await presence.vouch(session, self._open, now)
 
     async def _clear_up(self, session: AsyncSession, now: datetime) -> None:
-        # After an outage the record is behind: other processes have not vouched for their sockets yet, and that an agent
-        # has answered long ago may still be in the spool. Whoever acted upon it would cut off people who talk.
-        if time.monotonic() - self._disturbed_at < SETTLE_SECONDS or await asyncio.to_thread(self._spool.depth):
+        # After an outage the record is behind: other processes have not vouched for their sockets yet, and an agent's
+        # answer may still be in the spool. Whoever acted upon the record now would cut off people who talk.
+        if time.monotonic() - self._disturbed_at < SETTLE_SECONDS or await asyncio.to_thread(self._spool.depth) > 0:
             return
         hotline = self._hotline.now
         for agent_id in sorted(await presence.gone_agents(session, now)):

@@ -23,15 +23,7 @@ def upgrade() -> None:
         sa.Column(
             "role",
             sa.Enum(
-                "agent",
-                "account_manager",
-                "supervisor",
-                "analyst",
-                "admin",
-                name="role",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
+                "agent", "account_manager", "supervisor", "analyst", "admin", name="role", native_enum=False, length=32
             ),
             nullable=False,
         ),
@@ -41,6 +33,9 @@ def upgrade() -> None:
         sa.Column("active", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "role = ANY ('{agent,account_manager,supervisor,analyst,admin}'::text[])", name=op.f("ck_agents_role")
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_agents")),
         sa.UniqueConstraint("identity", name=op.f("uq_agents_identity")),
     )
@@ -119,7 +114,6 @@ def upgrade() -> None:
                 "break",
                 name="presence",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             server_default="offline",
@@ -133,6 +127,10 @@ def upgrade() -> None:
         sa.Column("last_event_no", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "(state = 'available') = (available_since IS NOT NULL)", name=op.f("ck_agent_presence_available_since")
+        ),
+        sa.CheckConstraint(
+            "state = ANY ('{offline,available,reserved,on_call,wrap_up,break}'::text[])",
+            name=op.f("ck_agent_presence_state"),
         ),
         sa.CheckConstraint(
             "state NOT IN ('reserved', 'on_call') OR call_id IS NOT NULL",
@@ -222,7 +220,7 @@ def upgrade() -> None:
         ),
         sa.Column(
             "kind",
-            sa.Enum("person", "company", name="customerkind", native_enum=False, create_constraint=True, length=32),
+            sa.Enum("person", "company", name="customerkind", native_enum=False, length=32),
             server_default="person",
             nullable=False,
         ),
@@ -233,7 +231,7 @@ def upgrade() -> None:
         sa.Column("title", sa.Text(), server_default="", nullable=False),
         sa.Column(
             "gender",
-            sa.Enum("male", "female", "unknown", name="gender", native_enum=False, create_constraint=True, length=32),
+            sa.Enum("male", "female", "unknown", name="gender", native_enum=False, length=32),
             server_default="unknown",
             nullable=False,
         ),
@@ -244,29 +242,17 @@ def upgrade() -> None:
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column(
             "tier",
-            sa.Enum(
-                "core", "value", "potential", "low", name="tier", native_enum=False, create_constraint=True, length=32
-            ),
+            sa.Enum("core", "value", "potential", "low", name="tier", native_enum=False, length=32),
             nullable=True,
         ),
         sa.Column(
-            "dcwh",
-            sa.Enum("denial", "cold", "warm", "hot", name="dcwh", native_enum=False, create_constraint=True, length=32),
-            nullable=True,
+            "dcwh", sa.Enum("denial", "cold", "warm", "hot", name="dcwh", native_enum=False, length=32), nullable=True
         ),
         sa.Column("sales_stage", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column(
             "intention",
             sa.Enum(
-                "unlikely",
-                "unclear",
-                "possible",
-                "good",
-                "very_likely",
-                name="intention",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
+                "unlikely", "unclear", "possible", "good", "very_likely", name="intention", native_enum=False, length=32
             ),
             nullable=True,
         ),
@@ -276,12 +262,27 @@ def upgrade() -> None:
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("dcwh = ANY ('{denial,cold,warm,hot}'::text[])", name=op.f("ck_customers_dcwh")),
+        sa.CheckConstraint("gender = ANY ('{male,female,unknown}'::text[])", name=op.f("ck_customers_gender")),
+        sa.CheckConstraint(
+            "intention = ANY ('{unlikely,unclear,possible,good,very_likely}'::text[])",
+            name=op.f("ck_customers_intention"),
+        ),
+        sa.CheckConstraint("kind = ANY ('{person,company}'::text[])", name=op.f("ck_customers_kind")),
+        sa.CheckConstraint("tier = ANY ('{core,value,potential,low}'::text[])", name=op.f("ck_customers_tier")),
         sa.CheckConstraint("sales_stage BETWEEN 0 AND 7", name=op.f("ck_customers_sales_stage")),
         sa.ForeignKeyConstraint(
             ["owner_id"], ["agents.id"], name=op.f("fk_customers_owner_id_agents"), ondelete="SET NULL"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
         sa.UniqueConstraint("code", name=op.f("uq_customers_code")),
+    )
+    op.create_index(
+        "ix_customers_email_lower",
+        "customers",
+        [sa.literal_column("lower(email)")],
+        unique=False,
+        postgresql_where=sa.text("email IS NOT NULL"),
     )
     op.create_index(
         "ix_customers_name_trgm",
@@ -336,9 +337,7 @@ def upgrade() -> None:
         sa.Column("provider", sa.Text(), nullable=False),
         sa.Column("provider_call_id", sa.Text(), nullable=False),
         sa.Column(
-            "direction",
-            sa.Enum("inbound", "outbound", name="direction", native_enum=False, create_constraint=True, length=32),
-            nullable=False,
+            "direction", sa.Enum("inbound", "outbound", name="direction", native_enum=False, length=32), nullable=False
         ),
         sa.Column(
             "state",
@@ -353,7 +352,6 @@ def upgrade() -> None:
                 "completed",
                 name="callstate",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=False,
@@ -366,13 +364,12 @@ def upgrade() -> None:
                 "ringing",
                 "in_progress",
                 "failed",
+                "busy",
                 "canceled",
                 "no_answer",
-                "busy",
                 "completed",
                 name="carrierstatus",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=False,
@@ -387,29 +384,13 @@ def upgrade() -> None:
         sa.Column("queue_id", sa.Uuid(), nullable=True),
         sa.Column(
             "match_outcome",
-            sa.Enum(
-                "unique",
-                "several",
-                "unknown",
-                "withheld",
-                name="matchoutcome",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
-            ),
+            sa.Enum("unique", "several", "unknown", "withheld", name="matchoutcome", native_enum=False, length=32),
             nullable=False,
         ),
         sa.Column(
             "match_reason",
             sa.Enum(
-                "exact",
-                "other_country",
-                "same_ending",
-                "by_hand",
-                name="matchreason",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
+                "exact", "other_country", "same_ending", "by_hand", name="matchreason", native_enum=False, length=32
             ),
             nullable=True,
         ),
@@ -420,6 +401,7 @@ def upgrade() -> None:
         sa.Column("accepted_tab", sa.Text(), server_default="", nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("heard_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("routed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("queued_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("left_queue_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("kept_place_at", sa.DateTime(timezone=True), nullable=True),
@@ -440,16 +422,13 @@ def upgrade() -> None:
                 "other",
                 name="disposition",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=True,
         ),
         sa.Column(
             "stage",
-            sa.Enum(
-                "pre_sale", "sale", "after_sale", name="callstage", native_enum=False, create_constraint=True, length=32
-            ),
+            sa.Enum("pre_sale", "sale", "after_sale", name="callstage", native_enum=False, length=32),
             nullable=True,
         ),
         sa.Column(
@@ -465,7 +444,6 @@ def upgrade() -> None:
                 "other",
                 name="heardofus",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=True,
@@ -473,6 +451,31 @@ def upgrade() -> None:
         sa.Column("notes", sa.Text(), server_default="", nullable=False),
         sa.Column("wrapped_up_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("wrapped_up_by_id", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "customer_status = ANY ('{queued,initiated,ringing,in_progress,failed,busy,canceled,no_answer,completed}'::text[])",
+            name=op.f("ck_calls_customer_status"),
+        ),
+        sa.CheckConstraint("direction = ANY ('{inbound,outbound}'::text[])", name=op.f("ck_calls_direction")),
+        sa.CheckConstraint(
+            "disposition = ANY ('{resolved,information,order,complaint,follow_up,transferred,wrong_number,spam,other}'::text[])",
+            name=op.f("ck_calls_disposition"),
+        ),
+        sa.CheckConstraint(
+            "heard_of_us = ANY ('{existing_customer,recommendation,search,social_media,advertisement,shop,event,other}'::text[])",
+            name=op.f("ck_calls_heard_of_us"),
+        ),
+        sa.CheckConstraint(
+            "match_outcome = ANY ('{unique,several,unknown,withheld}'::text[])", name=op.f("ck_calls_match_outcome")
+        ),
+        sa.CheckConstraint(
+            "match_reason = ANY ('{exact,other_country,same_ending,by_hand}'::text[])",
+            name=op.f("ck_calls_match_reason"),
+        ),
+        sa.CheckConstraint("stage = ANY ('{pre_sale,sale,after_sale}'::text[])", name=op.f("ck_calls_stage")),
+        sa.CheckConstraint(
+            "state = ANY ('{ringing,waiting,in_progress,failed,abandoned,callback,voicemail,completed}'::text[])",
+            name=op.f("ck_calls_state"),
+        ),
         sa.CheckConstraint("octet_length(caller_name) <= 1024", name=op.f("ck_calls_caller_name_length")),
         sa.ForeignKeyConstraint(
             ["accepted_by_id"], ["agents.id"], name=op.f("fk_calls_accepted_by_id_agents"), ondelete="SET NULL"
@@ -559,7 +562,6 @@ def upgrade() -> None:
                 "unknown",
                 name="linetype",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             server_default="unknown",
@@ -568,6 +570,10 @@ def upgrade() -> None:
         sa.Column("is_primary", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.CheckConstraint("e164 ~ '^\\+[1-9][0-9]{3,17}$'", name=op.f("ck_customer_phones_e164")),
+        sa.CheckConstraint(
+            "line_type = ANY ('{mobile,fixed_line,fixed_line_or_mobile,toll_free,premium_rate,shared_cost,voip,personal,pager,uan,voicemail,unknown}'::text[])",
+            name=op.f("ck_customer_phones_line_type"),
+        ),
         sa.ForeignKeyConstraint(
             ["customer_id"], ["customers.id"], name=op.f("fk_customer_phones_customer_id_customers"), ondelete="CASCADE"
         ),
@@ -655,7 +661,6 @@ def upgrade() -> None:
                 "call_list.ready",
                 name="agenteventtype",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=False,
@@ -664,6 +669,10 @@ def upgrade() -> None:
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("data", postgresql.JSON(astext_type=sa.Text()), nullable=False),
         sa.Column("acked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "type = ANY ('{call.offered,call.answered,call.ended,call.cleared,presence.changed,callback.due,call_list.ready}'::text[])",
+            name=op.f("ck_agent_events_type"),
+        ),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_agent_events_agent_id_agents"), ondelete="CASCADE"
         ),
@@ -706,7 +715,6 @@ def upgrade() -> None:
                 "wrapped_up",
                 name="tracestep",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=False,
@@ -714,6 +722,10 @@ def upgrade() -> None:
         sa.Column("agent_id", sa.Uuid(), nullable=True),
         sa.Column(
             "detail", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'::jsonb"), nullable=False
+        ),
+        sa.CheckConstraint(
+            "step = ANY ('{received,spooled,replayed,matched,reserved,no_agent,pushed,shown,accepted,declined,answered,not_answered,waiting,place_kept,closed,voicemail,forwarded,fallback,released,ended,linked,wrapped_up}'::text[])",
+            name=op.f("ck_call_trace_step"),
         ),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_call_trace_agent_id_agents"), ondelete="SET NULL"
@@ -731,24 +743,12 @@ def upgrade() -> None:
         sa.Column(
             "channel",
             sa.Enum(
-                "call",
-                "email",
-                "sms",
-                "fax",
-                "chat",
-                "visit",
-                "web",
-                name="channel",
-                native_enum=False,
-                create_constraint=True,
-                length=32,
+                "call", "email", "sms", "fax", "chat", "visit", "web", name="channel", native_enum=False, length=32
             ),
             nullable=False,
         ),
         sa.Column(
-            "direction",
-            sa.Enum("inbound", "outbound", name="direction", native_enum=False, create_constraint=True, length=32),
-            nullable=False,
+            "direction", sa.Enum("inbound", "outbound", name="direction", native_enum=False, length=32), nullable=False
         ),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("agent_id", sa.Uuid(), nullable=True),
@@ -756,6 +756,10 @@ def upgrade() -> None:
         sa.Column("summary", sa.Text(), nullable=False),
         sa.Column("source", sa.Text(), server_default="", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "channel = ANY ('{call,email,sms,fax,chat,visit,web}'::text[])", name=op.f("ck_interactions_channel")
+        ),
+        sa.CheckConstraint("direction = ANY ('{inbound,outbound}'::text[])", name=op.f("ck_interactions_direction")),
         sa.ForeignKeyConstraint(
             ["agent_id"], ["agents.id"], name=op.f("fk_interactions_agent_id_agents"), ondelete="SET NULL"
         ),
@@ -775,11 +779,7 @@ def upgrade() -> None:
         "legs",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("call_id", sa.Uuid(), nullable=False),
-        sa.Column(
-            "kind",
-            sa.Enum("agent", "number", name="legkind", native_enum=False, create_constraint=True, length=32),
-            nullable=False,
-        ),
+        sa.Column("kind", sa.Enum("agent", "number", name="legkind", native_enum=False, length=32), nullable=False),
         sa.Column("agent_id", sa.Uuid(), nullable=True),
         sa.Column(
             "status",
@@ -789,22 +789,43 @@ def upgrade() -> None:
                 "ringing",
                 "in_progress",
                 "failed",
+                "busy",
                 "canceled",
                 "no_answer",
-                "busy",
                 "completed",
                 name="carrierstatus",
                 native_enum=False,
-                create_constraint=True,
                 length=32,
             ),
             nullable=False,
         ),
         sa.Column("provider_call_id", sa.Text(), nullable=True),
+        sa.Column(
+            "because",
+            sa.Enum(
+                "account_manager",
+                "last_agent",
+                "longest_available",
+                name="reservedbecause",
+                native_enum=False,
+                length=32,
+            ),
+            nullable=True,
+        ),
+        sa.Column("event_no", sa.BigInteger(), nullable=True),
+        sa.Column("open_streams", sa.BigInteger(), nullable=True),
         sa.Column("offered_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("declined_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "because = ANY ('{account_manager,last_agent,longest_available}'::text[])", name=op.f("ck_legs_because")
+        ),
+        sa.CheckConstraint("kind = ANY ('{agent,number}'::text[])", name=op.f("ck_legs_kind")),
+        sa.CheckConstraint(
+            "status = ANY ('{queued,initiated,ringing,in_progress,failed,busy,canceled,no_answer,completed}'::text[])",
+            name=op.f("ck_legs_status"),
+        ),
         sa.ForeignKeyConstraint(["agent_id"], ["agents.id"], name=op.f("fk_legs_agent_id_agents"), ondelete="SET NULL"),
         sa.ForeignKeyConstraint(["call_id"], ["calls.id"], name=op.f("fk_legs_call_id_calls"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_legs")),
@@ -817,13 +838,12 @@ def upgrade() -> None:
         sa.Column("call_id", sa.Uuid(), nullable=False),
         sa.Column("provider_recording_id", sa.Text(), nullable=False),
         sa.Column(
-            "kind",
-            sa.Enum("call", "voicemail", name="recordingkind", native_enum=False, create_constraint=True, length=32),
-            nullable=False,
+            "kind", sa.Enum("call", "voicemail", name="recordingkind", native_enum=False, length=32), nullable=False
         ),
         sa.Column("url", sa.Text(), nullable=False),
         sa.Column("seconds", sa.BigInteger(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("kind = ANY ('{call,voicemail}'::text[])", name=op.f("ck_recordings_kind")),
         sa.ForeignKeyConstraint(
             ["call_id"], ["calls.id"], name=op.f("fk_recordings_call_id_calls"), ondelete="CASCADE"
         ),
@@ -862,7 +882,9 @@ def downgrade() -> None:
     op.drop_index("ix_purchases_customer_id_purchased_on", table_name="purchases")
     op.drop_table("purchases")
     op.drop_index("uq_customer_phones_primary", table_name="customer_phones", postgresql_where=sa.text("is_primary"))
-    op.drop_index("ix_customer_phones_reversed", table_name="customer_phones")
+    op.drop_index(
+        "ix_customer_phones_reversed", table_name="customer_phones", postgresql_ops={"reversed": "text_pattern_ops"}
+    )
     op.drop_index("ix_customer_phones_e164", table_name="customer_phones", postgresql_include=["customer_id"])
     op.drop_index("ix_customer_phones_bucket", table_name="customer_phones")
     op.drop_table("customer_phones")
@@ -889,6 +911,7 @@ def downgrade() -> None:
         postgresql_using="gin",
         postgresql_ops={"name": "gin_trgm_ops"},
     )
+    op.drop_index("ix_customers_email_lower", table_name="customers", postgresql_where=sa.text("email IS NOT NULL"))
     op.drop_table("customers")
     op.drop_table("closures")
     op.drop_index(op.f("ix_api_tokens_agent_id"), table_name="api_tokens")

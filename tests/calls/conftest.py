@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.embedded_postgres import EmbeddedPostgres
 from app.models import Agent, Base, Queue
 from app.observability import metrics
+from app.services.calls import get_trace
 from app.telephony.simulator import Line, Pace, SimCall, SimEventKind, serve_rest
 from tests.calls.carrier import ACCOUNT_SID, AUTH_TOKEN, DIALLED, PUBLIC_URL, Wire
 from tests.calls.outages import OwnServer
@@ -185,19 +186,23 @@ class Hotline:
 
     async def trace_of(self, provider_call_id: str) -> list[str]:
         """The steps of a call."""
-        rows = await self.rows(
-            "SELECT step FROM call_trace t JOIN calls c ON c.id = t.call_id "
-            "WHERE c.provider_call_id = :sid ORDER BY t.at, t.id",
-            sid=provider_call_id,
-        )
-        return [row["step"] for row in rows]
+        return [step["step"] for step in await self.steps_of(provider_call_id)]
+
+    async def steps_of(self, provider_call_id: str) -> list[dict[str, Any]]:
+        """The steps of a call, each with `at`, `agent` and `detail`."""
+        call_id = (await self.call_row(provider_call_id))["id"]
+        async with self.served.database.session_scope() as session:
+            steps: list[dict[str, Any]] = (await get_trace(session, call_id))["steps"]
+        return steps
 
 
 async def until(holds: Callable[[], Awaitable[bool]], what: str, seconds: float = 5) -> None:
     """Look again and again until something holds; fails where it does not within `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            while not await holds():
+            while True:
+                if await holds():
+                    return
                 await asyncio.sleep(0.02)
     except TimeoutError:
         pytest.fail(f"not within {seconds} s: {what}")

@@ -1,6 +1,7 @@
 """A PostgreSQL of one's own, and the ways in which it goes away."""
 
 import signal
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -40,9 +41,11 @@ class OwnServer:
                 for process in self._processes():
                     process.suspend()
             case "full":
-                await self._as_superuser(f"ALTER DATABASE {name} CONNECTION LIMIT 0", name)
+                await self.as_superuser(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+                await self._disconnect(name)
             case "read only":
-                await self._as_superuser(f"ALTER DATABASE {name} SET default_transaction_read_only = on", name)
+                await self.as_superuser(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+                await self._disconnect(name)
             case _:
                 raise ValueError(how)
 
@@ -52,8 +55,15 @@ class OwnServer:
             self._server.restart()
         self._thaw()
         name = urlsplit(dsn).path.strip("/")
-        await self._as_superuser(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
-        await self._as_superuser(f"ALTER DATABASE {name} RESET default_transaction_read_only", name)
+        await self.as_superuser(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
+        await self.as_superuser(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        await self._disconnect(name)
+
+    async def _disconnect(self, name: str) -> None:
+        # Settings of a database hold for new sessions only.
+        await self.as_superuser(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+        )
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[str]:
@@ -63,12 +73,12 @@ class OwnServer:
             self._has_template = True
         name = f"own_{uuid4().hex}"
         dsn = self._server.dsn(name)
-        await self._as_superuser(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER callcard")
+        await self.as_superuser(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER callcard")
         try:
             yield dsn
         finally:
             await self.back(dsn)
-            await self._as_superuser(f"DROP DATABASE {name} WITH (FORCE)")
+            await self.as_superuser(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
     def running(self) -> Iterator["OwnServer"]:
@@ -79,17 +89,30 @@ class OwnServer:
             self._thaw()
             self._server.kill()
 
-    async def _as_superuser(self, statement: str, disconnect: str | None = None) -> None:
-        connection = await asyncpg.connect(self._server.dsn("postgres", user="postgres"))
+    async def as_superuser(self, statement: str, dsn: str | None = None) -> None:
+        """Run one statement in a database, or in `postgres`."""
+        database = urlsplit(dsn).path.strip("/") if dsn else "postgres"
+        connection = await asyncpg.connect(self._server.dsn(database, user="postgres"))
         try:
             await connection.execute(statement)
-            if disconnect is not None:
-                # Settings of a database hold for new sessions only.
-                await connection.execute(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", disconnect
-                )
         finally:
             await connection.close()
+
+    @contextmanager
+    def small_disk(self) -> Iterator[Path]:
+        """A file system of 512 KB where the server may write; takes root."""
+        cluster = self._folder.resolve() / "cluster"
+        # Beside the data, where the server's account can go.
+        place = cluster.with_name(f"small-{uuid4().hex}")
+        place.mkdir()
+        owner = cluster.stat()
+        options = f"size=512k,mode=700,uid={owner.st_uid},gid={owner.st_gid}"
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(place)], check=True)
+        try:
+            yield place
+        finally:
+            subprocess.run(["umount", "--lazy", str(place)], check=True)
+            place.rmdir()
 
     def _thaw(self) -> None:
         for process in self._processes():

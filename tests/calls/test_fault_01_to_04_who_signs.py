@@ -175,7 +175,8 @@ async def test_fault_03_a_body_of_untold_length_is_cut_off_too(standing: Hotline
 
 
 @pytest.mark.parametrize(
-    "content_type", ["text/plain", "multipart/form-data; boundary=x", "application/json", "application/xml", "", "x" * 900]
+    "content_type",
+    ["text/plain", "multipart/form-data; boundary=x", "application/json", "application/xml", "", "x" * 900],
 )
 async def test_fault_03_a_wrong_content_type_is_refused(standing: Hotline, content_type: str) -> None:
     before, rejected = await standing.counts(), value_of(REJECTED)

@@ -28,7 +28,10 @@ def after(seconds: int) -> datetime:
 def leg(sid: str, parent: str, who: str, *told: tuple[str, int], **last: str) -> list[Message]:
     """The status callbacks of one leg: each what it says, and when by the carrier's clock."""
     return [
-        ("status", leg_status(sid, parent, who, what, n, Timestamp=said_at(after(at)), **(last if n == len(told) - 1 else {})))
+        (
+            "status",
+            leg_status(sid, parent, who, what, n, Timestamp=said_at(after(at)), **(last if n == len(told) - 1 else {})),
+        )
         for n, (what, at) in enumerate(told)
     ]
 
@@ -203,7 +206,9 @@ async def test_fault_06_two_things_said_at_the_same_moment_are_both_kept(hotline
     for _ in range(5):
         sid, leg_sid = call_sid(), call_sid()
         await hotline.wire.twiml("voice", voice(sid))
-        told = [leg_status(leg_sid, sid, desk.agent.identity, what, n) for n, what in enumerate(["ringing", "in-progress"])]
+        told = [
+            leg_status(leg_sid, sid, desk.agent.identity, what, n) for n, what in enumerate(["ringing", "in-progress"])
+        ]
         told.append(leg_status(leg_sid, sid, desk.agent.identity, "completed", 2, CallDuration="0"))
         told.append(status(sid, "completed", 1))
 

@@ -100,7 +100,13 @@ def messages(sid: str) -> list[tuple[str, Pairs]]:
         ("status", status(sid, "completed", 3, Timestamp=said_at(EARLIER))),
         (
             "voicemail",
-            voice(sid, status="completed", RecordingSid="RE" + sid[2:], RecordingUrl="https://x.test/1", RecordingDuration="7"),
+            voice(
+                sid,
+                status="completed",
+                RecordingSid="RE" + sid[2:],
+                RecordingUrl="https://x.test/1",
+                RecordingDuration="7",
+            ),
         ),
         (
             "recording",

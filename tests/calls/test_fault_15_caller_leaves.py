@@ -79,7 +79,9 @@ async def test_fault_15_whoever_waits_is_next(hotline: Hotline) -> None:
     first = await hotline.line.call(CALLER, DIALLED)
     await one.until("call.offered")
     second = await hotline.line.call(NEXT_CALLER, DIALLED)
-    await hotline.until("EXISTS (SELECT FROM calls WHERE provider_call_id = :sid AND state = 'waiting')", sid=second.sid)
+    await hotline.until(
+        "EXISTS (SELECT FROM calls WHERE provider_call_id = :sid AND state = 'waiting')", sid=second.sid
+    )
 
     first.hang_up()
     await first.finished()

@@ -28,12 +28,7 @@ async def offered(desk: Desk, call: SimCall, branch: Branch) -> ScreenPop:
 
 async def why(branch: Branch, sid: str) -> list[str]:
     """Because of what agents were reserved for a call, in order."""
-    rows = await branch.rows(
-        "SELECT t.detail->>'because' AS because FROM call_trace t JOIN calls c ON c.id = t.call_id "
-        "WHERE c.provider_call_id = :sid AND t.step = 'reserved' ORDER BY t.at, t.id",
-        sid=sid,
-    )
-    return [row["because"] for row in rows]
+    return [step["detail"]["because"] for step in await branch.steps_of(sid) if step["step"] == "reserved"]
 
 
 async def end_of_first_leg(call: SimCall) -> str:
@@ -230,7 +225,7 @@ async def test_who_frees_themselves_gets_the_first_call_in_line_that_they_have_n
     await desk.be("break")
     other = await branch.waiting()
 
-    await desk.be("available")
+    assert (await desk.be("available"))["call_id"] == await branch.id_of(other)
 
     await offered(desk, other, branch)
     assert (await branch.call_row(declined.sid))["left_queue_at"] is None

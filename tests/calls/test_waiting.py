@@ -11,13 +11,14 @@ from app.telephony.simulator import Pace, SimCall, SimEventKind
 from tests.calls.branches import Branch, hears, new_caller, open_branch, said
 from tests.calls.carrier import DIALLED, call_sid, rung, spoken, verbs, voice
 from tests.calls.conftest import Desk, Hotline, MakeHotline
+from tests.factories import make_customer
 
 NO_REST = dict.fromkeys(("twilio_account_sid", "twilio_api_key", "twilio_api_secret"))
 NEXT = "您是下一位"
 OFFER = "请按1"
 PROMISE = "好的，已经为您登记"
-FREE = "UPDATE agent_presence SET state = 'available', available_since = now() RETURNING agent_id"
-NOT_FREE = "UPDATE agent_presence SET state = 'break', available_since = NULL RETURNING agent_id"
+FREE = "UPDATE agent_presence SET state = 'available', available_since = now()"
+NOT_FREE = "UPDATE agent_presence SET state = 'break', available_since = NULL"
 
 
 @pytest.fixture
@@ -79,29 +80,57 @@ async def test_the_housekeeper_brings_together_who_waits_and_who_is_free(
     desk = await hotline.desk()
     sid = call_sid()
     # As two processes leave it of which neither saw the other's: an agent is free, and a caller waits.
-    await hotline.rows(NOT_FREE)
+    await hotline.execute(NOT_FREE)
     assert rung(await hotline.wire.twiml("voice", voice(sid))) is None
-    await hotline.rows(FREE)
+    await hotline.execute(FREE)
 
     offered = await desk.until("call.offered")
 
     assert offered["data"]["call_id"] == str((await hotline.call_row(sid))["id"])
 
 
+async def test_the_housekeeper_gives_nobody_two_calls_in_one_round(
+    make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "ROUND_SECONDS", 0.1)
+    hotline = await make_hotline()
+    longest, manager = await hotline.desk(available=False), await hotline.desk(available=False)
+    theirs, kept, caller = call_sid(), call_sid(), new_caller()
+    async with hotline.served.database.session_scope() as session:
+        await make_customer(session, caller, owner_id=manager.agent.id)
+    await hotline.wire.twiml("voice", voice(theirs, caller))
+    await hotline.wire.twiml("voice", voice(kept))
+    await hotline.wire.twiml("wait", voice(kept, status="in-progress", Digits="1"))
+
+    # The first in line is for the account manager, although the other agent is looked at before.
+    await hotline.execute(
+        "UPDATE agent_presence SET state = 'available', "
+        "available_since = now() - CASE WHEN agent_id = :id THEN interval '1 hour' ELSE interval '1 minute' END",
+        id=longest.agent.id,
+    )
+
+    offered = await manager.until("call.offered")
+    assert offered["data"]["call_id"] == str((await hotline.call_row(theirs))["id"])
+    due = await longest.until("callback.due")
+    assert due["data"]["call_id"] == str((await hotline.call_row(kept))["id"])
+    assert [await manager.presence(), await longest.presence()] == ["reserved", "wrap_up"]
+
+
 async def test_a_reservation_that_the_carrier_never_resolves_is_given_up(
     make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "ROUND_SECONDS", 0.1)
+    monkeypatch.setattr(streams, "SETTLE_SECONDS", 0)
     hotline = await make_hotline(queue={"ring_seconds": 60})
     first, second = await hotline.desk(), await hotline.desk()
     call = await hotline.line.call(new_caller(), DIALLED)
-    await first.until("call.offered")
+    await hotline.leg_ringing(call)
     until = await hotline.one(
         "SELECT reserved_until - since AS seconds FROM agent_presence WHERE agent_id = :id", id=first.agent.id
     )
     assert until["seconds"] == timedelta(seconds=60 + 15)
 
-    await hotline.rows("UPDATE agent_presence SET reserved_until = now() WHERE state = 'reserved' RETURNING agent_id")
+    await hotline.execute("UPDATE agent_presence SET reserved_until = now() WHERE state = 'reserved'")
 
     await first.until("call.cleared", reason="took_too_long")
     await first.until("presence.changed", state="break")
@@ -137,9 +166,7 @@ async def test_a_free_agent_is_not_given_to_a_new_call_while_somebody_still_wait
     desk = await branch.desk(available=False)
     first, _ = await branch.posted()
     # Free, but by nobody's doing who would have served the line: the moment between two processes.
-    await branch.rows(
-        f"{FREE.removesuffix(' RETURNING agent_id')} WHERE agent_id = :id RETURNING agent_id", id=desk.agent.id
-    )
+    await branch.execute(f"{FREE} WHERE agent_id = :id", id=desk.agent.id)
 
     second, client = await branch.posted()
 
@@ -270,7 +297,7 @@ async def test_a_caller_of_whom_nothing_is_heard_leaves_the_line_and_gets_the_ol
 
 async def heard(branch: Branch, sid: str, at: datetime) -> None:
     """The carrier last asked about this call at that moment."""
-    await branch.rows("UPDATE calls SET heard_at = :at WHERE provider_call_id = :sid RETURNING id", at=at, sid=sid)
+    await branch.execute("UPDATE calls SET heard_at = :at WHERE provider_call_id = :sid", at=at, sid=sid)
 
 
 async def test_a_kept_place_is_kept_however_long_nothing_is_heard(branch: Branch) -> None:
