@@ -8,6 +8,8 @@ class Scope(StrEnum):
 
     CALLS_READ = "calls:read"
     CALLS_WRITE = "calls:write"
+    CALLS_SUPERVISE = "calls:supervise"
+    """Writing up calls that somebody else took."""
     CUSTOMERS_READ = "customers:read"
     CUSTOMERS_WRITE = "customers:write"
     LOOKUP = "lookup"

@@ -11,7 +11,6 @@ from app.dependencies import DbSession, HotlineNow, PageArgs, requires
 from app.domain.call_states import CallState
 from app.domain.scopes import Scope
 from app.errors import NotFound, NotSignedIn
-from app.models.people import Role
 from app.schemas.calls import Accept, CallRead, CallSummary, LinkCustomer, Trace, WrapUp
 from app.schemas.customers import CustomerCreate
 from app.schemas.listing import Listing
@@ -33,7 +32,6 @@ from app.services.paging import BadCursor
 router = APIRouter(prefix="/calls", tags=["calls"])
 Reader = Annotated[Signed, requires(Scope.CALLS_READ)]
 Writer = Annotated[Signed, requires(Scope.CALLS_WRITE)]
-_SUPERVISING = frozenset({Role.SUPERVISOR, Role.ADMIN})
 
 
 async def _read(session: DbSession, call_id: UUID) -> CallRead:
@@ -109,7 +107,7 @@ async def put_wrap_up(call_id: UUID, given: WrapUp, session: DbSession, hotline:
         heard_of_us=given.heard_of_us,
         notes=given.notes,
         then=given.then,
-        may_for_others=user.role in _SUPERVISING,
+        may_for_others=user.may(Scope.CALLS_SUPERVISE),
         hotline=hotline,
         now=datetime.now(UTC),
     )

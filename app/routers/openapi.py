@@ -11,6 +11,12 @@ from app.schemas.problem import Problem, problem_content
 TAGS: Final = [
     {"name": "session", "description": "Signing in and out."},
     {"name": "agents", "description": "The people who work here, and the API tokens that act for them."},
+    {"name": "the agent's phone", "description": "Presence and the softphone's token; the stream is a WebSocket."},
+    {"name": "calls", "description": "What rang, who took it, and how it ended."},
+    {"name": "customers", "description": "One record of each customer, and everything that hangs on it."},
+    {"name": "lookup", "description": "Who is this number?"},
+    {"name": "set-up", "description": "Queues, their numbers, hours, closures and members."},
+    {"name": "the carrier", "description": "Signed webhooks; nothing for anybody else."},
     {"name": "running it", "description": "For load balancers, alarms and dashboards."},
 ]
 

@@ -22,6 +22,7 @@ class HotlineKeeper:
         self._database = database
         self._empty = empty
         self._now = empty
+        self._reading = asyncio.Lock()
 
     @property
     def now(self) -> Hotline:
@@ -30,7 +31,8 @@ class HotlineKeeper:
 
     async def refresh(self) -> Hotline:
         """Read it anew, as one does after a change of one's own. Raises what the database raises."""
-        async with self._database.session_scope() as session:
+        # One at a time: of two at once, the one that read first could end last and put the older picture up.
+        async with self._reading, self._database.session_scope() as session:
             self._now = await read_hotline(session, self._empty)
         return self._now
 

@@ -30,7 +30,7 @@ exact AS MATERIALIZED (
 loose AS MATERIALIZED (
     SELECT customer_id, e164, national_number FROM customer_phones
     WHERE bucket = CAST(:bucket AS varchar) AND CAST(:verified AS uuid[]) IS NULL AND NOT EXISTS (SELECT FROM exact)
-    LIMIT 50
+    LIMIT 200
 ),
 found AS MATERIALIZED (
     SELECT customer_id, reason FROM exact

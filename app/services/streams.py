@@ -139,4 +139,6 @@ class Sockets:
     async def _serve_idle(self, session: AsyncSession, now: datetime) -> None:
         """The net under `serve_next`: somebody waits and somebody is free, so bring them together."""
         for free in await call_flow.idle_though_somebody_waits(session, limit=20):
+            # A call served before them in this round may have gone to them: to their own customer's account manager.
+            await session.refresh(free)
             await serve_next(session, free, self._hotline.now, now)

@@ -51,9 +51,8 @@ async def test_a_waiting_caller_is_fetched_within_a_second_of_an_agent_becoming_
 
     fetched = await call.wait_for(SimEventKind.REDIRECTED)
     assert fetched.seconds - freed < 1
-    # "We are trying the next colleague" takes some seconds to say; then it rings.
-    await hotline.answer(call)
-    await desk.until("call.answered")
+    told = await call.wait_for(SimEventKind.TWIML_RECEIVED, after=call.events.index(fetched))
+    assert rung(told.data["twiml"]) == desk.agent.identity
     assert asked_again(call) == ["api"]
 
 
