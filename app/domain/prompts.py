@@ -28,8 +28,6 @@ class Prompt(StrEnum):
     OFFER_CALLBACK = "offer_callback"
     """While waiting: press 1."""
     CALLBACK_PROMISED = "callback_promised"
-    CALLBACK_NEEDS_NUMBER = "callback_needs_number"
-    """They pressed 1 but their number is withheld."""
     CLOSED = "closed"
     """Said after the greeting, as are the next two. Values: `opens_at`, a phrase made by `opening_phrase`."""
     CLOSED_FOR = "closed_for"
@@ -55,7 +53,6 @@ _CHINESE: Final[Mapping[Prompt, str]] = {
     Prompt.WAITING_NEXT: "客服人员都在通话中，您是下一位，请您不要挂机。",
     Prompt.OFFER_CALLBACK: "如果您不方便等待，请按1，我们会保留您的排队位置，并给您回电。",
     Prompt.CALLBACK_PROMISED: "好的，已经为您登记。轮到您时，我们会拨打您的来电号码，请您保持电话畅通。再见。",
-    Prompt.CALLBACK_NEEDS_NUMBER: "抱歉，我们没有看到您的来电号码，暂时无法给您回电，请您继续等候。",
     Prompt.CLOSED: "现在是非服务时间，我们将于{opens_at}恢复人工服务。",
     Prompt.CLOSED_FOR: "{closure}期间人工服务暂停，我们将于{opens_at}恢复人工服务。",
     Prompt.CLOSED_UNTIL_FURTHER_NOTICE: "人工服务目前暂停，给您带来不便，敬请谅解。",
@@ -76,9 +73,6 @@ _ENGLISH: Final[Mapping[Prompt, str]] = {
     Prompt.OFFER_CALLBACK: "If you would rather not wait, press 1 and we will call you back. Your place is kept.",
     Prompt.CALLBACK_PROMISED: (
         "Thank you. We will call you back on the number you are calling from when it is your turn. Goodbye."
-    ),
-    Prompt.CALLBACK_NEEDS_NUMBER: (
-        "Sorry, we cannot see your number, so we are not able to call you back. Please stay on the line."
     ),
     Prompt.CLOSED: "We are closed at the moment and open again {opens_at}.",
     Prompt.CLOSED_FOR: "We are closed for {closure} and open again {opens_at}.",

@@ -21,7 +21,7 @@ from app.schemas.session import Me, PasswordChange, SessionRead, SignIn
 from app.services import sign_in as use_case
 from app.services.access import LONGEST_DAYS, Signed, Via
 from app.services.sessions import end_session
-from app.services.sign_in_limits import TooManySignIns, device_cookie_name
+from app.services.sign_in_limits import TooBusy, TooManySignIns, device_cookie_name
 
 DEVICE_COOKIE_DAYS: Final = 365
 
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/session", tags=["session"])
     operation_id="sign_in",
     status_code=201,
     dependencies=[Depends(origin_checked)],
-    responses=problems(use_case.WrongPassword, OriginNotAllowed, TooManySignIns, use_case.TooBusy, Unavailable),
+    responses=problems(use_case.WrongPassword, OriginNotAllowed, TooManySignIns, TooBusy, Unavailable),
 )
 async def sign_in(
     body: SignIn, request: Request, response: Response, runtime: RuntimeOf, address: ClientAddress

@@ -145,7 +145,7 @@ async def after_dialling(session: AsyncSession, event: CallEvent, hotline: Hotli
 async def _dialled_leg(session: AsyncSession, call: Call, event: CallEvent) -> Leg | None:
     """The leg that a dial result speaks of: known by the carrier's id, or the last offer of which it has said nothing.
 
-    Who was talked with although no offer stood is the fallback number.
+    Who was talked with without any such offer is the fallback number.
     """
     if event.dial_call_id is not None:
         leg = await session.scalar(select(Leg).where(Leg.provider_call_id == event.dial_call_id))
@@ -157,7 +157,7 @@ async def _dialled_leg(session: AsyncSession, call: Call, event: CallEvent) -> L
         .order_by(Leg.ended_at.is_not(None), Leg.offered_at.desc())
         .limit(1)
     )
-    if event.dial_status is CarrierStatus.COMPLETED and (leg is None or leg.ended_at is not None):
+    if leg is None and event.dial_status is CarrierStatus.COMPLETED:
         leg = Leg(
             id=new_id(),
             call_id=call.id,
@@ -256,12 +256,23 @@ async def while_waiting(session: AsyncSession, event: CallEvent, hotline: Hotlin
     language = _language(call, queue)
     if call.ended_at is not None:
         return HangUp(language)
+    if call.answered_at is not None:
+        return await _together_again(session, call, queue, language)
     if event.digits == KEEP_PLACE and call.from_e164 is not None:
         await _keep_place(session, call, event.received_at, hotline)
         return CallbackPromised(language)
     if queue is not None and not open_state(queue, event.received_at).is_open and call.queued_at is None:
         return TakeVoicemail(language, VoicemailReason.ASKED)
     return await _next(session, call, queue, event, hotline, waited=True)
+
+
+async def _together_again(session: AsyncSession, call: Call, queue: QueueSetup | None, language: str) -> Answer:
+    """The caller was fetched too late, out of a conversation that had begun: ring the agent they were talking to."""
+    presence = await holding(session, call.id)
+    if presence is None or presence.state is not Presence.ON_CALL or queue is None:
+        return HangUp(language)
+    identity = (await session.get_one(Agent, presence.agent_id)).identity
+    return RingAgent(identity, queue.ring_seconds, language, first=False, record=queue.record_calls)
 
 
 async def _keep_place(session: AsyncSession, call: Call, now: datetime, hotline: Hotline) -> None:

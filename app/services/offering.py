@@ -115,8 +115,8 @@ async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Ho
     if presence.state is not Presence.AVAILABLE:
         return
     await session.flush()
-    call = await session.scalar(
-        select(Call)
+    first = (
+        select(Call.id)
         .where(
             Call.queue_id.in_(select(QueueMember.queue_id).where(QueueMember.agent_id == presence.agent_id)),
             Call.queued_at.is_not(None),
@@ -125,6 +125,12 @@ async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Ho
         )
         .order_by(Call.queued_at, Call.id)
         .limit(1)
+    )
+    # Where the first is being answered right now by their own turn of the wait loop, nobody else goes before them: the
+    # next turn, or the housekeeper's next round, brings the two together.
+    call = await session.scalar(
+        select(Call)
+        .where(Call.id == first.scalar_subquery(), Call.queued_at.is_not(None), Call.left_queue_at.is_(None))
         .with_for_update(key_share=True, skip_locked=True)
     )
     if call is None or call.queue_id is None:
@@ -155,6 +161,14 @@ async def _hand_over(
         presence.agent_id,
         AgentEventType.CALLBACK_DUE,
         {"call_id": str(call.id), "promised_at": iso(call.kept_place_at or now), "screen_pop": pop},
+        at=now,
+        call_id=call.id,
+    )
+    await tell(
+        session,
+        presence.agent_id,
+        AgentEventType.PRESENCE_CHANGED,
+        {"state": presence.state, "reason": presence.reason, "call_id": str(call.id)},
         at=now,
         call_id=call.id,
     )

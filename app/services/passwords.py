@@ -18,6 +18,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 Result = TypeVar("Result")
 
 _argon2id: Final = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
+_thread: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +29,9 @@ class Verdict:
     new_hash: str | None = None
 
 
-class _HashingThread:
-    """Where passwords are hashed; knows how many wait for it."""
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="passwords")
-        self.pending = 0
-
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """What `work` gives, when its turn has come."""
-        self.pending += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        finally:
-            self.pending -= 1
-
-
-_hashing: Final = _HashingThread()
-
-
-def pending() -> int:
-    """How many passwords are being hashed or wait for it."""
-    return _hashing.pending
-
-
 async def hash_password(password: str) -> str:
     """What to keep of a password."""
-    return await _hashing.run(lambda: _argon2id.hash(_bytes_of(password)))
+    return await _in_turn(lambda: _argon2id.hash(_bytes_of(password)))
 
 
 async def verify_password(password: str, kept: str | None) -> Verdict:
@@ -66,7 +43,11 @@ async def verify_password(password: str, kept: str | None) -> Verdict:
         right, new_hash = _argon2id.verify_and_update(_bytes_of(password), kept or nobodys)
         return Verdict(right and kept is not None, new_hash)
 
-    return await _hashing.run(verify)
+    return await _in_turn(verify)
+
+
+async def _in_turn(work: Callable[[], Result]) -> Result:
+    return await asyncio.get_running_loop().run_in_executor(_thread, work)
 
 
 @cache

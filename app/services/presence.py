@@ -23,7 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
 from app.domain.routing import LeaveReason
-from app.errors import Conflict
+from app.errors import Conflict, NotSignedIn
 from app.models.base import new_id
 from app.models.calls import AgentEventType, Call, Leg, TraceStep
 from app.models.people import Agent
@@ -94,10 +94,15 @@ async def choose_presence(
 ) -> PresenceNow:
     """The agent says what they do. Choosing anything but `available` while a call is offered declines that call.
 
+    Leaving a callback that was due without wrapping it up puts it back into its place: a promise is a promise.
+
     Raises:
         BusyWithCall: they are talking; hang up first.
+        NotSignedIn: they have been deactivated meanwhile.
     """
     presence = await locked(session, agent_id)
+    if state is not Presence.OFFLINE and not await session.scalar(select(Agent.active).where(Agent.id == agent_id)):
+        raise NotSignedIn("This account is not active any more.")
     if presence.state is Presence.ON_CALL:
         raise BusyWithCall(
             "End the call first; you can then wrap it up or take a break.", call_id=str(presence.call_id)
@@ -113,8 +118,22 @@ async def choose_presence(
         await withdraw(session, presence, LeaveReason.DECLINED, hotline, now, then=state, because=reason)
         await fetch_caller(session, call_id)
     elif (presence.state, presence.reason) != (state, reason):
+        if presence.state is Presence.WRAP_UP and presence.call_id is not None:
+            await _give_back_promise(session, presence.call_id)
         await move(session, presence, state, hotline, now, reason=reason)
     return PresenceNow(presence.state, presence.reason, presence.since, presence.call_id)
+
+
+async def _give_back_promise(session: AsyncSession, call_id: UUID) -> None:
+    call = await session.scalar(
+        select(Call)
+        .where(Call.id == call_id, Call.kept_place_at.is_not(None), Call.wrapped_up_at.is_(None))
+        # The agent's row is locked already, so nobody may be waited for; who holds the call is wrapping it up.
+        .with_for_update(key_share=True, skip_locked=True)
+    )
+    if call is not None and call.answered_at is None:
+        call.left_queue_at = None
+        await session.flush()
 
 
 async def move(

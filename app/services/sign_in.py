@@ -1,24 +1,26 @@
 """Signing in with a password, and changing it."""
 
 from dataclasses import dataclass
-from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Row, delete, func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
-from app.errors import NotAllowed, NotSignedIn, TooManyRequests, Unavailable
+from app.errors import NotAllowed, NotSignedIn, TooManyRequests
 from app.models.people import Agent, AgentSession
 from app.observability.metrics import sign_ins
 from app.services import passwords
 from app.services.access import Signed, Via, digest, who_by_session
 from app.services.sessions import end_sessions, open_session
-from app.services.sign_in_limits import SignInLimits, counts_for, counts_for_change, device_cookie, known_device
-
-MOST_STRANGERS_WAITING: Final = 16
-"""How many passwords from unknown machines, one an address, may wait to be hashed: a flood from many addresses delays
-a known machine by half a second at most."""
+from app.services.sign_in_limits import (
+    SignInLimits,
+    TooBusy,
+    counts_for,
+    counts_for_change,
+    device_cookie,
+    known_device,
+)
 
 
 class WrongPassword(NotSignedIn):
@@ -26,12 +28,6 @@ class WrongPassword(NotSignedIn):
 
     code = "wrong_password"
     title = "E-mail address or password is wrong"
-
-
-class TooBusy(Unavailable):
-    """Too many sign-ins are under way."""
-
-    code = "too_many_at_once"
 
 
 class WrongCurrentPassword(NotAllowed):
@@ -91,12 +87,11 @@ async def sign_in(database: Database, limits: SignInLimits, signing_key: bytes, 
     try:
         async with limits.line(counts):
             limits.refuse_known(counts)
-            if device is None and passwords.pending() >= MOST_STRANGERS_WAITING:
-                raise TooBusy("Many people are signing in right now. Try again in a few seconds.", retry_after=5)
-            async with database.session_scope() as session:
-                await limits.count(session, counts)
-                known = await _find(session, attempt.account)
-            verdict = await passwords.verify_password(attempt.password, known.password_hash if known else None)
+            with limits.place(known=device is not None):
+                async with database.session_scope() as session:
+                    await limits.count(session, counts)
+                    known = await _find(session, attempt.account)
+                verdict = await passwords.verify_password(attempt.password, known.password_hash if known else None)
     except TooManyRequests:
         sign_ins.labels(result="limited").inc()
         raise

@@ -22,6 +22,8 @@ import hmac
 import math
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
@@ -31,13 +33,16 @@ from weakref import WeakValueDictionary
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.errors import TooManyRequests
+from app.errors import TooManyRequests, Unavailable
 
 WINDOW_SECONDS: Final = 15 * 60
 PER_ADDRESS: Final = 50
 """An office behind one address has several people who mistype."""
 PER_ACCOUNT_AND_ADDRESS: Final = 10
 PER_DEVICE: Final = 10
+MOST_STRANGERS: Final = 16
+"""How many passwords from unknown machines may wait to be looked at: so many, times 20 ms, is what a flood from all
+over the world delays a known machine by."""
 
 _MOST_REMEMBERED: Final = 10_000
 
@@ -77,6 +82,12 @@ class TooManySignIns(TooManyRequests):
     """Too many sign-ins have failed from here; `retry_after` says when another is looked at."""
 
     code = "too_many_sign_ins"
+
+
+class TooBusy(Unavailable):
+    """Too many people whom we do not know are signing in at once."""
+
+    code = "too_many_at_once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,11 +148,30 @@ class SignInLimits:
 
     def __init__(self) -> None:
         self._used_up: dict[str, float] = {}
+        self._strangers = 0
         self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def line(self, counts: tuple[Count, ...]) -> asyncio.Lock:
         """What to hold from counting an attempt until its password was looked at: one attempt an address at a time."""
         return self._lines.setdefault(counts[0].key, asyncio.Lock())
+
+    @contextmanager
+    def place(self, *, known: bool) -> Iterator[None]:
+        """A place among those whose passwords wait to be looked at; on a known machine there always is one.
+
+        Raises:
+            TooBusy: as many strangers, one an address, wait as may.
+        """
+        if known:
+            yield
+            return
+        if self._strangers >= MOST_STRANGERS:
+            raise TooBusy("Many people are signing in right now. Try again in a few seconds.", retry_after=5)
+        self._strangers += 1
+        try:
+            yield
+        finally:
+            self._strangers -= 1
 
     def refuse_known(self, counts: tuple[Count, ...]) -> None:
         """Raises TooManySignIns when this process knows already that one of the keys is used up."""

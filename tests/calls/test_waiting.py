@@ -146,19 +146,34 @@ async def test_nobody_jumps_the_line(branch: Branch) -> None:
     await desk.be("available")
     third = await branch.waiting()
 
-    assert await holds(branch, desk, first.sid)
+    assert (await desk.until("call.offered"))["data"]["call_id"] == await branch.id_of(first)
     await branch.answer(first)
     await desk.until("call.answered")
     first.hang_up()
     await desk.until("presence.changed", state="wrap_up")
     await desk.wrap_up(await branch.id_of(first))
-    assert await holds(branch, desk, second.sid)
+    assert (await desk.until("call.offered"))["data"]["call_id"] == await branch.id_of(second)
     await branch.leg_ringing(second)
     second.hang_up()
     await desk.until("call.cleared", reason="caller_left")
-    await desk.until("call.offered", call_id=await branch.id_of(third))
+    assert (await desk.until("call.offered"))["data"]["call_id"] == await branch.id_of(third)
     await branch.answer(third)
     await desk.until("call.answered")
+
+
+async def test_who_is_busy_asking_is_not_overtaken_by_a_kept_place(branch: Branch) -> None:
+    desk = await branch.desk(available=False)
+    first, _ = await branch.posted()
+    kept = await branch.waiting(script="press 1")
+    await kept.finished()
+    async with branch.served.database.session_scope() as session:
+        # The first in line is being answered at this moment by another turn of the wait loop.
+        await call_flow.find_call(session, "twilio", first)
+        await desk.be("available")
+
+        assert (await branch.call_row(kept.sid))["left_queue_at"] is None
+
+    assert (await desk.until("call.offered"))["data"]["call_id"] == str((await branch.call_row(first))["id"])
 
 
 async def test_a_free_agent_is_not_given_to_a_new_call_while_somebody_still_waits(branch: Branch) -> None:
@@ -217,6 +232,37 @@ async def test_who_presses_1_keeps_their_place_and_is_called_back_when_their_tur
     assert await promised(branch, desk) == []
     await desk.until("call.offered", call_id=await branch.id_of(later))
     assert "place_kept" in await branch.trace_of(call.sid)
+
+
+async def test_a_callback_that_nobody_wrapped_up_is_handed_over_again(branch: Branch) -> None:
+    desk = await branch.desk(available=False)
+    call = await branch.waiting(script="press 1")
+    await call.finished()
+    call_id = await branch.id_of(call)
+    await desk.be("available")
+    await desk.until("callback.due", call_id=call_id)
+    await desk.until("presence.changed", state="wrap_up")
+
+    await desk.be("break")
+
+    assert (await branch.call_row(call.sid))["left_queue_at"] is None
+    other = await branch.desk()
+    await other.until("callback.due", call_id=call_id)
+    assert (await other.wrap_up(call_id, "follow_up")).status_code == 200
+    assert await promised(branch, other) == []
+
+
+async def test_a_caller_who_is_fetched_out_of_a_conversation_gets_their_agent_back(branch: Branch) -> None:
+    desk = await branch.desk()
+    call = await branch.ring()
+    await desk.until("call.offered")
+    await branch.answer(call)
+    await desk.until("call.answered")
+
+    twiml = await branch.wire.twiml("wait", branch.form(call.sid, new_caller(), status="in-progress"))
+
+    assert rung(twiml) == desk.agent.identity
+    assert await desk.presence() == "on_call"
 
 
 async def promised(branch: Branch, desk: Desk) -> list[str]:
