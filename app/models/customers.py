@@ -193,7 +193,7 @@ class Purchase(HasId, HasTimes, Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
-        Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC")),
+        Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC"), "id"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
@@ -217,7 +217,7 @@ class Contract(HasId, HasTimes, Base):
     __table_args__ = (
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
-        Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC")),
+        Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC"), "id"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))

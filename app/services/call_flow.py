@@ -8,7 +8,7 @@ and an agent's after it.
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import exists, func, select, tuple_
+from sqlalchemy import exists, func, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.call_states import CarrierStatus
@@ -153,7 +153,7 @@ async def _dialled_leg(session: AsyncSession, call: Call, event: CallEvent) -> L
             return leg
     leg = await session.scalar(
         select(Leg)
-        .where(Leg.call_id == call.id, Leg.provider_call_id.is_(None))
+        .where(Leg.call_id == call.id, Leg.provider_call_id.is_(None), Leg.status != CarrierStatus.CANCELED)
         .order_by(Leg.ended_at.is_not(None), Leg.offered_at.desc())
         .limit(1)
     )
@@ -310,18 +310,27 @@ async def keep_place_of(session: AsyncSession, event: CallEvent, hotline: Hotlin
         await _keep_place(session, call, event.received_at, hotline)
 
 
-async def hear_sent_elsewhere(session: AsyncSession, event: CallEvent) -> None:
+async def hear_sent_elsewhere(session: AsyncSession, event: CallEvent, hotline: Hotline) -> None:
     """While the database was away this caller was sent to the fallback number or to voicemail: they wait no longer.
 
-    A kept place stays, and so does who has been heard of since: they came back to the wait loop.
+    Nor is anybody to be rung for them. Our own attempt may have been carried out after we had given up on it, and have
+    reserved an agent, whose phone will never ring. A kept place stays, and so does who has been heard of since.
     """
     call = await find_call(session, event.provider, event.call_id)
-    if call is None or call.queued_at is None or call.left_queue_at is not None:
+    if call is None or call.ended_at is not None or call.answered_at is not None or call.heard_at > event.received_at:
         return
-    if call.kept_place_at is None and call.heard_at <= event.received_at:
-        call.left_queue_at = event.received_at
-        trace(session, call.id, TraceStep.FORWARDED, at=event.received_at)
-        await session.flush()
+    trace(session, call.id, TraceStep.FORWARDED, at=event.received_at)
+    if call.queued_at is not None and call.kept_place_at is None:
+        call.left_queue_at = call.left_queue_at or event.received_at
+    presence = await holding(session, call.id)
+    if presence is not None and presence.state is Presence.RESERVED:
+        await session.execute(
+            update(Leg)
+            .where(Leg.call_id == call.id, Leg.provider_call_id.is_(None), Leg.ended_at.is_(None))
+            .values(status=CarrierStatus.CANCELED)
+        )
+        await withdraw(session, presence, LeaveReason.CALLER_LEFT, hotline, event.received_at)
+    await session.flush()
 
 
 async def after_the_beep(session: AsyncSession, event: CallEvent, hotline: Hotline) -> Answer:

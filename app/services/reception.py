@@ -7,7 +7,7 @@ and `replay` brings it into the database later.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -44,8 +44,6 @@ BUDGET_SECONDS: Final = 1.5
 
 REPLAY_SECONDS: Final = 1.0
 """How often the spool is looked at."""
-
-_ANSWERLESS: Final = frozenset({EventKind.STATUS, EventKind.RECORDING})
 
 log = structlog.get_logger(__name__)
 
@@ -138,23 +136,31 @@ class Reception:
         return call_flow.first_answer(rung, event, route, hotline)
 
     async def _keep_caller(self, event: CallEvent, raw: Spooled, *, is_slow: bool) -> Answer | None:
+        answer = self._answer_by_ourselves(event, is_slow=is_slow)
+        is_elsewhere = isinstance(answer, ForwardCall | TakeVoicemail)
+        if await asyncio.to_thread(self.spool.put, replace(raw, sent_elsewhere=is_elsewhere)):
+            return answer
+        if answer is None:
+            raise Unavailable("Neither the database nor the disk took this; please send it again.")
+        # What only memory holds is no promise.
+        return self._elsewhere(event, self.hotline.now) if isinstance(answer, CallbackPromised) else answer
+
+    def _answer_by_ourselves(self, event: CallEvent, *, is_slow: bool) -> Answer | None:
+        """What keeps the caller without the database."""
         hotline = self.hotline.now
-        asks_for_callback = event.kind is EventKind.WAIT and event.digits == call_flow.KEEP_PLACE
-        is_kept = await asyncio.to_thread(self.spool.put, raw)
-        if event.kind in _ANSWERLESS:
-            if not is_kept:
-                raise Unavailable("Neither the database nor the disk took this; please send it again.")
-            return None
         language = self._language(event, hotline)
-        if event.kind is EventKind.VOICEMAIL:
-            return HangUp(language, message_kept=True)
-        if event.kind is EventKind.DIAL_RESULT and event.dial_status is CarrierStatus.COMPLETED:
-            return HangUp(language)
-        if asks_for_callback and is_kept and hotline.number(event.from_raw).is_number:
-            return CallbackPromised(language)
-        if event.kind is EventKind.VOICE and is_slow:
-            # Slow is not gone: in a moment the wait loop asks again, and by then the card may be there.
-            return Wait(language, place=None, seconds=1, offer_callback=False)
+        match event.kind:
+            case EventKind.STATUS | EventKind.RECORDING:
+                return None
+            case EventKind.VOICEMAIL:
+                return HangUp(language, message_kept=True)
+            case EventKind.DIAL_RESULT if event.dial_status is CarrierStatus.COMPLETED:
+                return HangUp(language)
+            case EventKind.WAIT if event.digits == call_flow.KEEP_PLACE and hotline.number(event.from_raw).is_number:
+                return CallbackPromised(language)
+            case EventKind.VOICE if is_slow:
+                # Slow is not gone: in a moment the wait loop asks again, and by then the card may be there.
+                return Wait(language, place=None, seconds=1, offer_callback=False)
         return self._elsewhere(event, hotline)
 
     def _language(self, event: CallEvent, hotline: Hotline) -> str:
@@ -228,15 +234,14 @@ class Reception:
                     await hear_recording(session, event, hotline, RecordingKind.VOICEMAIL)
                 case EventKind.FALLBACK:
                     await hear_fallback(session, event, hotline)
-                    await call_flow.hear_sent_elsewhere(session, event)
                 case EventKind.DIAL_RESULT:
                     await call_flow.hear_dial_result(session, event, hotline)
-                case EventKind.WAIT:
-                    if event.digits == call_flow.KEEP_PLACE:
-                        await call_flow.keep_place_of(session, event, hotline)
-                    await call_flow.hear_sent_elsewhere(session, event)
-                case EventKind.VOICE:
+                case EventKind.WAIT if event.digits == call_flow.KEEP_PLACE:
+                    await call_flow.keep_place_of(session, event, hotline)
+                case EventKind.WAIT | EventKind.VOICE:
                     pass
+            if raw.sent_elsewhere:
+                await call_flow.hear_sent_elsewhere(session, event, hotline)
             call = await find_call(session, event.provider, event.parent_call_id or event.call_id)
             if call is not None and not await replay_is_traced(session, call.id, raw.name):
                 trace(session, call.id, TraceStep.SPOOLED, at=event.received_at, route=event.kind, file=raw.name)

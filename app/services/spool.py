@@ -33,12 +33,14 @@ log = structlog.get_logger(__name__)
 class Spooled:
     """A verified carrier request as it came: the route's name, its form body, and when.
 
-    `name` is the one under which it waits; empty until then.
+    `sent_elsewhere` is true where we have sent the caller to the fallback number or to voicemail for it. `name` is the one
+    under which it waits; empty until then.
     """
 
     route: str
     body: str
     received_at: datetime
+    sent_elsewhere: bool = False
     name: str = ""
 
 
@@ -81,7 +83,14 @@ class Spool:
 
     def _write(self, name: str, item: Spooled) -> None:
         draft = self._folder / f".{name}"
-        content = json.dumps({"route": item.route, "body": item.body, "received_at": item.received_at.isoformat()})
+        content = json.dumps(
+            {
+                "route": item.route,
+                "body": item.body,
+                "received_at": item.received_at.isoformat(),
+                "sent_elsewhere": item.sent_elsewhere,
+            }
+        )
         try:
             with draft.open("w", encoding="utf-8") as file:
                 os.fchmod(file.fileno(), 0o600)
@@ -156,10 +165,11 @@ class Spool:
                 route=content["route"],
                 body=content["body"],
                 received_at=datetime.fromisoformat(content["received_at"]),
+                sent_elsewhere=content["sent_elsewhere"],
                 name=name,
             )
         except (ValueError, KeyError, TypeError) as error:
-            self.set_aside(Spooled("", "", datetime.now(UTC), name), error)
+            self.set_aside(Spooled("", "", datetime.now(UTC), name=name), error)
         except FileNotFoundError:
             pass  # another process has been quicker
         except OSError as error:

@@ -532,7 +532,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_contracts_customer_id_ends_on",
         "contracts",
-        ["customer_id", sa.literal_column("ends_on DESC")],
+        ["customer_id", sa.literal_column("ends_on DESC"), "id"],
         unique=False,
     )
     op.create_table(
@@ -626,7 +626,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_purchases_customer_id_purchased_on",
         "purchases",
-        ["customer_id", sa.literal_column("purchased_on DESC")],
+        ["customer_id", sa.literal_column("purchased_on DESC"), "id"],
         unique=False,
     )
     op.create_table(

@@ -63,7 +63,7 @@ async def test_a_killed_worker_is_replaced(database_url: str, tmp_path: Path) ->
         return [int(pid) for pid in served]
 
     try:
-        # Three processes start here, and a worker that is killed while it is asked how it is costs uvicorn half a minute.
+        # Three processes start here; a worker killed just while uvicorn asks it how it is costs half a minute.
         async with asyncio.timeout(110):
             first, second = await workers(2)
             os.kill(first, signal.SIGKILL)

@@ -15,6 +15,9 @@ TODAY = date(2026, 11, 21)
 
 def customer(**fields: Any) -> dict[str, Any]:
     return {
+        "id": "01900000-0000-7000-a000-000000000001",
+        "code": "C0001024",
+        "owner": {"id": "01900000-0000-7000-9000-000000000001", "name": "李莉"},
         "kind": "person",
         "name": "鲁大伟",
         "surname": "鲁",
@@ -207,7 +210,8 @@ def gathered(**fields: Any) -> dict[str, Any]:
         "call": {"received_at": "2026-11-21T15:59:59+00:00"},
         "match": {
             "outcome": "unique",
-            "candidates": [{"last_contact_at": "2026-11-20T01:02:03.5+00:00"}, {"last_contact_at": None}],
+            "reason": "exact",
+            "candidates": [],
         },
         "customer": customer(),
         "purchases": [bought(warranty_until="2026-11-21")],
@@ -232,10 +236,39 @@ def test_times_end_in_z() -> None:
 
     assert pop["call"]["received_at"] == "2026-11-21T15:59:59Z"
     assert pop["interactions"][0]["at"] == "2026-11-20T01:02:03Z"
+    assert pop["match"]["candidates"][0]["last_contact_at"] == "2026-11-20T01:02:03Z"
+
+
+def test_times_of_several_candidates_end_in_z() -> None:
+    candidates = [{"last_contact_at": "2026-11-20T01:02:03.5+00:00"}, {"last_contact_at": None}]
+    several = {"outcome": "several", "reason": None, "candidates": candidates}
+
+    pop = finish_pop(gathered(customer=None, match=several), datetime(2026, 11, 21, 16, tzinfo=UTC), SHANGHAI)
+
     assert [candidate["last_contact_at"] for candidate in pop["match"]["candidates"]] == [
         "2026-11-20T01:02:03.5Z",
         None,
     ]
+
+
+def test_the_only_candidate_is_the_customer_on_the_card() -> None:
+    pop = finish_pop(gathered(), datetime(2026, 11, 21, 16, tzinfo=UTC), SHANGHAI)
+
+    assert pop["match"] == {
+        "outcome": "unique",
+        "candidates": [
+            {
+                "customer_id": "01900000-0000-7000-a000-000000000001",
+                "code": "C0001024",
+                "name": "鲁大伟",
+                "kind": "person",
+                "tier": None,
+                "reason": "exact",
+                "owner": "李莉",
+                "last_contact_at": "2026-11-20T01:02:03Z",
+            }
+        ],
+    }
 
 
 def test_what_only_made_the_words_is_not_sent() -> None:
