@@ -30,7 +30,13 @@ SECRET_KEY = "kX2v-Q8rT0yLw4zB7nH1mJ6cD9sF3gPa"
 TEMPLATE = "callcard_template"
 ROOM_FOR_DATABASES = 2 * 1024**3
 # Nothing of a test's database is to outlive the run, so nothing waits for the disk.
-SERVER_SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+SERVER_SETTINGS = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+    "shared_buffers": "128MB",
+}
 
 
 def roomy_memory() -> Path | None:

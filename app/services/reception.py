@@ -179,12 +179,6 @@ class Reception:
             return ForwardCall(number, language)
         return TakeVoicemail(language, VoicemailReason.TROUBLE)
 
-    def last_resort(self, event: CallEvent) -> Answer:
-        """The answer when something of ours failed that nobody thought of: it needs neither database nor luck."""
-        if event.kind is EventKind.VOICEMAIL:
-            return HangUp(self._language(event, self.hotline.now), message_kept=True)
-        return self._elsewhere(event, self.hotline.now)
-
     async def keep_replaying(self) -> None:
         """Replay the spool whenever there is something in it and the database is there, until cancelled."""
         while True:
@@ -224,7 +218,12 @@ class Reception:
             route = hotline.route(event.to_raw)
             if route is not None:
                 await ring(await self.database.lane(), event, hotline, route, may_reserve=False)
+        call_id = event.parent_call_id or event.call_id
         async with self.database.session_scope() as session:
+            call = await find_call(session, event.provider, call_id)
+            if call is not None and await replay_is_traced(session, call.id, raw.name):
+                # Done before, in one transaction with its trace; only the file was left behind.
+                return
             match event.kind:
                 case EventKind.STATUS:
                     await hear_status(session, event, hotline)
@@ -242,8 +241,8 @@ class Reception:
                     pass
             if raw.sent_elsewhere:
                 await call_flow.hear_sent_elsewhere(session, event, hotline)
-            call = await find_call(session, event.provider, event.parent_call_id or event.call_id)
-            if call is not None and not await replay_is_traced(session, call.id, raw.name):
+            call = await find_call(session, event.provider, call_id)
+            if call is not None:
                 trace(session, call.id, TraceStep.SPOOLED, at=event.received_at, route=event.kind, file=raw.name)
                 trace(session, call.id, TraceStep.REPLAYED, at=datetime.now(UTC), route=event.kind, file=raw.name)
 

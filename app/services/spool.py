@@ -33,8 +33,8 @@ log = structlog.get_logger(__name__)
 class Spooled:
     """A verified carrier request as it came: the route's name, its form body, and when.
 
-    `sent_elsewhere` is true where we have sent the caller to the fallback number or to voicemail for it. `name` is the one
-    under which it waits; empty until then.
+    `sent_elsewhere` is true where the caller was sent to the fallback number or to voicemail. `name` is the one under
+    which it waits; empty until then.
     """
 
     route: str
@@ -165,7 +165,7 @@ class Spool:
                 route=content["route"],
                 body=content["body"],
                 received_at=datetime.fromisoformat(content["received_at"]),
-                sent_elsewhere=content["sent_elsewhere"],
+                sent_elsewhere=content.get("sent_elsewhere", False),
                 name=name,
             )
         except (ValueError, KeyError, TypeError) as error:

@@ -49,7 +49,7 @@ async def desk(standing: Hotline) -> Desk:
 
 
 async def card(hotline: Hotline, desk: Desk, sid: str, *, twiml: str) -> tuple[dict[str, Any], ScreenPop]:
-    """The card that reached the agent, as it came and by its schema; the call is ended, so that the next one is theirs."""
+    """The card that reached the agent, as it came and by its schema. The call is ended, so the next one is theirs."""
     assert rung(twiml) == desk.agent.identity
     offered = await desk.until("call.offered")
     await hotline.wire.tell(status(sid, "completed", 1))
