@@ -33,6 +33,7 @@ SUPERUSER = "postgres"
 StopMode = Literal["fast", "immediate"]
 """`fast` ends all connections and writes everything down; `immediate` is a crash that the next start repairs."""
 
+
 def _shared_buffers() -> str:
     """An eighth of the machine's memory, from PostgreSQL's own 128 MB to 1 GB: the indexes of a million customers."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

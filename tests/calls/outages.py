@@ -62,7 +62,8 @@ class OwnServer:
     async def _disconnect(self, name: str) -> None:
         # Settings of a database hold for new sessions only.
         await self.as_superuser(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            f"WHERE datname = '{name}' AND pid <> pg_backend_pid()"
         )
 
     @asynccontextmanager
