@@ -204,5 +204,5 @@ class ClosureRead(BaseModel):
     day: date
     name_zh: str
     name_en: str
-    opens: time | None
-    closes: time | None
+    opens: WallClock | None
+    closes: WallClock | None

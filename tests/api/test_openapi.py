@@ -19,7 +19,12 @@ PUBLIC = {"/healthz", "/readyz", "/metrics"}
 
 @pytest.fixture
 async def with_telephony(serve: Serve) -> Served:
-    return await serve(twilio_auth_token=AUTH_TOKEN)
+    return await serve(
+        twilio_account_sid="AC" + "5" * 32,
+        twilio_auth_token=AUTH_TOKEN,
+        twilio_api_key="SK" + "5" * 32,
+        twilio_api_secret=AUTH_TOKEN,
+    )
 
 
 def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -58,9 +63,9 @@ async def test_every_body_that_is_sent_has_an_example(with_telephony: Served) ->
     schemas = document["components"]["schemas"]
     for name, operation in operations(document):
         for content in operation.get("requestBody", {}).get("content", {}).values():
-            named = content["schema"].get("$ref", "").rpartition("/")[2]
-            has_one = "example" in content or "examples" in content or "examples" in schemas.get(named, {})
-            assert has_one, name
+            parts = content["schema"].get("anyOf", [content["schema"]])
+            named = [schemas[part["$ref"].rpartition("/")[2]] for part in parts if "$ref" in part]
+            assert "example" in content or any("examples" in schema for schema in named), name
 
 
 async def test_no_request_that_the_document_allows_ends_in_a_5xx(with_telephony: Served) -> None:
@@ -78,7 +83,7 @@ async def test_no_request_that_the_document_allows_ends_in_a_5xx(with_telephony:
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
         ),
-        *("--max-examples", "15", "--seed", "20261121", "--request-timeout", "10", "--no-color"),
+        *("--max-examples", "8", "--seed", "20261121", "--request-timeout", "10", "--no-color"),
         *(
             "--exclude-operation-id-regex",
             "sign_out|revoke_token|update_agent",

@@ -300,7 +300,8 @@ async def hotline(make_hotline: MakeHotline) -> Hotline:
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
     """What has been logged since the test began, a mapping a line; what is bound to the request included."""
-    with structlog.testing.capture_logs([structlog.contextvars.merge_contextvars]) as lines:
+    steps = [structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info]
+    with structlog.testing.capture_logs(steps) as lines:
         yield lines
 
 

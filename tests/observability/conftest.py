@@ -18,6 +18,8 @@ def logging_as_it_was() -> Iterator[None]:
     handlers, level = root.handlers[:], root.level
     before = structlog.get_config()
     structlog.contextvars.clear_contextvars()
+    # A uvicorn that was started earlier in this process without an access log has cut it off.
+    logging.getLogger("uvicorn.access").propagate = True
     yield
     structlog.contextvars.clear_contextvars()
     logging.captureWarnings(False)

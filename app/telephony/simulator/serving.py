@@ -43,7 +43,7 @@ async def serve_app(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> 
         listening.listen()
         server = _Server(
             uvicorn.Config(
-                app, log_level="warning", access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
+                app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
             )
         )
         running = asyncio.create_task(server.serve(sockets=[listening]))

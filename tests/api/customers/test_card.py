@@ -83,6 +83,7 @@ async def test_the_history_of_a_call_stays_when_the_call_turns_out_to_be_somebod
         encode_cursor("0001-01-01T00:00:00+14:00", "x"),
         encode_cursor(uuid4()),
     ],
+    ids=["nonsense", "no zone", "no month", "no id", "too short"],
 )
 async def test_a_bad_cursor_of_a_part_is_refused(http: httpx.AsyncClient, part: str, cursor: str) -> None:
     made = await create(http)
