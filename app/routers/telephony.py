@@ -74,17 +74,18 @@ async def receive(kind: EventKind, request: Request) -> Response:
         _refuse()
     event = call_event(kind, form, datetime.now(UTC), idempotency_token=headers.get(IDEMPOTENCY_HEADER))
     bind_call(event.call_id)
+    raw = Spooled(kind, body.decode("latin-1"), event.received_at)
     try:
-        raw = Spooled(kind, body.decode("latin-1"), event.received_at)
         answer = await desk.reception.answer(event, raw)
         response = _spoken(answer, desk, event.received_at)
-    except AppError:
-        raise
-    except Exception:
+    except Exception as error:
+        if kind in _TOLD and isinstance(error, AppError):
+            raise
         metrics.voice_errors.inc()
         log.exception("carrier_request_failed", route=kind, provider_call_id=event.call_id)
-        if kind in (EventKind.STATUS, EventKind.RECORDING):
+        if kind in _TOLD:
             raise
+        await desk.reception.keep_failed(raw)
         response = Response(_safe(kind, desk), media_type=MEDIA_TYPE)
     metrics.webhook_seconds.labels(route=kind).observe(time.perf_counter() - started)
     return response

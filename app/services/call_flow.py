@@ -185,6 +185,9 @@ async def _next(
     language = _language(call, queue)
     if queue is None:
         return TakeVoicemail(language, VoicemailReason.NOBODY)
+    if call.kept_place_at is not None:
+        # They are to be called back, perhaps somebody is about to: who is still on the line has not heard it yet.
+        return CallbackPromised(language)
     presence = await holding(session, call.id)
     identity = None
     if presence is not None and presence.state is Presence.RESERVED:

@@ -179,6 +179,14 @@ class Reception:
             return ForwardCall(number, language)
         return TakeVoicemail(language, VoicemailReason.TROUBLE)
 
+    async def keep_failed(self, raw: Spooled) -> None:
+        """Keep a request that failed for a reason that nobody thought of, and whose caller was sent elsewhere.
+
+        Tried again by `replay`, it lets go of an agent who was reserved before it failed; if it fails again it is set
+        aside.
+        """
+        await asyncio.to_thread(self.spool.put, replace(raw, sent_elsewhere=True))
+
     async def keep_replaying(self) -> None:
         """Replay the spool whenever there is something in it and the database is there, until cancelled."""
         while True:

@@ -101,6 +101,20 @@ async def test_fault_05_one_promise_when_the_key_is_told_often(instances: list[H
     assert (await hotline.trace_of(sid)).count("place_kept") == 1
 
 
+@pytest.mark.parametrize("route", ["wait", "dial-result", "fallback"])
+async def test_fault_05_who_asks_again_after_a_promise_is_told_it_again(hotline: Hotline, route: str) -> None:
+    sid = call_sid()
+    await hotline.wire.twiml("voice", voice(sid))
+    promise = await hotline.wire.twiml("wait", voice(sid, status="in-progress", Digits="1"))
+    first, second = await hotline.desk(), await hotline.desk()
+    await first.until("callback.due")
+
+    assert await hotline.wire.twiml(route, voice(sid, status="in-progress")) == promise
+
+    assert [await desk.presence() for desk in (first, second)] == ["wrap_up", "available"]
+    assert (await hotline.call_row(sid))["left_queue_at"] is not None
+
+
 async def test_fault_05_a_late_repeat_is_answered_as_at_first(hotline: Hotline) -> None:
     desk = await hotline.desk()
     await hotline.desk()

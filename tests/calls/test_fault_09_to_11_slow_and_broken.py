@@ -9,11 +9,12 @@ from typing import Any
 import asyncpg
 import pytest
 
+from app.errors import Conflict
 from app.services import call_flow, hub, reception
 from app.services.hub import Hub
 from app.telephony.simulator import SimEventKind
 from tests.calls.carrier import CALLER, DIALLED, PUBLIC_URL, call_sid, rung, spoken, status, verbs, voice
-from tests.calls.conftest import Hotline, MakeHotline, value_of
+from tests.calls.conftest import Hotline, MakeHotline, until, value_of
 from tests.factories import make_customer
 
 FALLBACK = "+862155509999"
@@ -129,9 +130,11 @@ async def test_fault_10_whatever_breaks_the_caller_is_kept(
     hotline = await make_hotline(fallback_number=fallback)
     desk = await hotline.desk()
     before, sid = value_of(ERRORS), call_sid()
-    monkeypatch.setattr(*broken)
-
-    twiml = await hotline.wire.twiml("voice", voice(sid))
+    # Whoever claims the spool keeps it from being replayed while everything is broken.
+    with hotline.served.runtime.spool.claimed():
+        monkeypatch.setattr(*broken)
+        twiml = await hotline.wire.twiml("voice", voice(sid))
+        monkeypatch.undo()
 
     assert kept in verbs(twiml)
     assert rung(twiml) == fallback
@@ -140,12 +143,36 @@ async def test_fault_10_whatever_breaks_the_caller_is_kept(
     (line,) = [line for line in logged if line["event"] == "carrier_request_failed"]
     assert (line["log_level"], line["call_id"], line["route"]) == ("error", sid, "voice")
     assert value_of(ERRORS) == before + 1
-    # It is not for ever: the next call is answered as if nothing had been.
-    monkeypatch.undo()
-    await hotline.wire.tell(status(sid, "completed", 1))
-    await desk.be("break")
-    await desk.be("available")
+    # Nor is it lost: the call is on record, and whoever was reserved for it before it broke is free again.
+    await hotline.until("EXISTS (SELECT FROM call_trace WHERE step = 'replayed')")
+    row = await hotline.call_row(sid)
+    assert (row["state"], row["from_e164"], row["queue_id"]) == ("ringing", CALLER, hotline.queue.id)
+    assert "forwarded" in await hotline.trace_of(sid)
+    assert await desk.presence() == "available"
     assert rung(await hotline.wire.twiml("voice", voice(call_sid()))) == desk.agent.identity
+
+
+@pytest.mark.parametrize("error", [RuntimeError("bug"), Conflict("bug"), ValueError("bug"), KeyError("bug")], ids=repr)
+async def test_fault_10_what_breaks_again_and_again_is_set_aside(
+    make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch, logged: list[Any], error: Exception
+) -> None:
+    hotline = await make_hotline(fallback_number=FALLBACK)
+    before = value_of(ERRORS)
+
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(reception, "ring", fail)
+    assert rung(await hotline.wire.twiml("voice", voice(call_sid()))) == FALLBACK
+
+    async def is_set_aside() -> bool:
+        return "spool_set_aside" in [line["event"] for line in logged]
+
+    await until(is_set_aside, "it is set aside")
+    failed = hotline.served.settings.data_dir / "spool" / "failed"
+    assert [file.suffix for file in failed.iterdir()] == [".json"]
+    assert value_of(ERRORS) == before + 1
+    assert value_of("callcard_spool_depth") == 0
 
 
 @pytest.mark.parametrize(
