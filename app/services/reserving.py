@@ -16,9 +16,14 @@ from app.models.routing import Presence
 GRACE_SECONDS: Final = 15
 """How long after the ringing should have ended a reservation is given up, should the carrier never say how it ended."""
 
-_FREE: Final = (
-    f"p.state = '{Presence.AVAILABLE}' AND CAST(:may_reserve AS boolean) AND p.agent_id <> ALL(CAST(:tried AS uuid[]))"
-)
+_MAY: Final = "CAST(:may_reserve AS boolean) AND p.agent_id <> ALL(CAST(:tried AS uuid[]))"
+_FREE: Final = f"p.state = '{Presence.AVAILABLE}' AND {_MAY}"
+
+# A state that no index is for, so that one agent is looked up by key, not among all who are free.
+_FREE_AND_IS: Final = f"""
+        SELECT p.agent_id FROM agent_presence p
+        WHERE p.agent_id = {{}} AND coalesce(p.state, '') = '{Presence.AVAILABLE}' AND {_MAY}
+        FOR UPDATE OF p SKIP LOCKED"""
 
 CHOOSE: Final = f"""
 line AS MATERIALIZED (
@@ -26,10 +31,12 @@ line AS MATERIALIZED (
     AND w.queued_at IS NOT NULL AND w.left_queue_at IS NULL
     AND (w.queued_at, w.id) < (CAST(:place_at AS timestamptz), CAST(:place_id AS uuid))
 ),
+declined AS MATERIALIZED (
+    SELECT l.call_id, l.agent_id FROM line JOIN legs l ON l.call_id = line.id WHERE l.declined_at IS NOT NULL
+),
 manager_free AS MATERIALIZED (
-    SELECT p.agent_id FROM agent_presence p
-    WHERE p.agent_id = ANY (ARRAY(SELECT owner_id FROM caller)) AND {_FREE}
-    FOR UPDATE OF p SKIP LOCKED
+    SELECT free.agent_id FROM (SELECT DISTINCT owner_id FROM caller) wanted
+    CROSS JOIN LATERAL ({_FREE_AND_IS.format("wanted.owner_id")}) free
 ),
 by_manager AS MATERIALIZED (
     SELECT DISTINCT ON (free.agent_id) caller.n, free.agent_id, '{ReservedBecause.ACCOUNT_MANAGER}' AS because
@@ -47,10 +54,10 @@ last_wanted AS MATERIALIZED (
     WHERE caller.n <> ALL (ARRAY(SELECT n FROM by_manager))
 ),
 last_free AS MATERIALIZED (
-    SELECT p.agent_id FROM agent_presence p
-    WHERE p.agent_id = ANY (ARRAY(SELECT answered_by_id FROM last_wanted)) AND {_FREE}
-      AND p.agent_id <> ALL (ARRAY(SELECT agent_id FROM manager_free))
-    FOR UPDATE OF p SKIP LOCKED
+    SELECT free.agent_id FROM (
+        SELECT answered_by_id FROM last_wanted EXCEPT SELECT agent_id FROM manager_free
+    ) wanted
+    CROSS JOIN LATERAL ({_FREE_AND_IS.format("wanted.answered_by_id")}) free
 ),
 by_last AS MATERIALIZED (
     SELECT DISTINCT ON (free.agent_id) wanted.n, free.agent_id, '{ReservedBecause.LAST_AGENT}' AS because
@@ -70,7 +77,7 @@ queue_free AS MATERIALIZED (
       )
       AND NOT EXISTS (
           SELECT FROM line WHERE NOT EXISTS (
-              SELECT FROM legs l WHERE l.call_id = line.id AND l.agent_id = p.agent_id AND l.declined_at IS NOT NULL
+              SELECT FROM declined WHERE declined.call_id = line.id AND declined.agent_id = p.agent_id
           )
       )
     ORDER BY p.available_since LIMIT (SELECT count(*) FROM others)
