@@ -27,11 +27,13 @@ from app.models.customers import (
     Gender,
     Intention,
     Interaction,
+    MaritalStatus,
     Purchase,
     SourceRecord,
     Tier,
 )
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
+from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
 from app.models.routing import (
     AgentConnection,
     AgentPresence,
@@ -62,8 +64,11 @@ __all__ = [
     "Closure",
     "Contract",
     "Customer",
+    "CustomerChange",
     "CustomerKind",
+    "CustomerNote",
     "CustomerPhone",
+    "CustomerUsage",
     "Dcwh",
     "Direction",
     "Disposition",
@@ -74,6 +79,7 @@ __all__ = [
     "Interaction",
     "Leg",
     "LegKind",
+    "MaritalStatus",
     "Presence",
     "Purchase",
     "Queue",
@@ -83,6 +89,7 @@ __all__ = [
     "RecordingKind",
     "Role",
     "SignInAttempts",
+    "Source",
     "SourceRecord",
     "Tier",
     "TraceStep",
