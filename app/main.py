@@ -20,7 +20,19 @@ from app.db import Database
 from app.dependencies import CarrierDesk, Runtime
 from app.embedded_postgres import EmbeddedPostgres
 from app.observability.middleware import RequestContext
-from app.routers import agent, agents, calls, customers, health, lookup, queues, session, stream, telephony
+from app.routers import (
+    agent,
+    agents,
+    calls,
+    customer_relations,
+    customers,
+    health,
+    lookup,
+    queues,
+    session,
+    stream,
+    telephony,
+)
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
@@ -110,6 +122,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
+    app.include_router(customer_relations.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app

@@ -34,6 +34,7 @@ from app.models.customers import (
 )
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
 from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
+from app.models.relations import Consent, ConsentPurpose, ConsentState, CustomerLink, LinkKind
 from app.models.routing import (
     AgentConnection,
     AgentPresence,
@@ -62,10 +63,14 @@ __all__ = [
     "CarrierEvent",
     "Channel",
     "Closure",
+    "Consent",
+    "ConsentPurpose",
+    "ConsentState",
     "Contract",
     "Customer",
     "CustomerChange",
     "CustomerKind",
+    "CustomerLink",
     "CustomerNote",
     "CustomerPhone",
     "CustomerUsage",
@@ -79,6 +84,7 @@ __all__ = [
     "Interaction",
     "Leg",
     "LegKind",
+    "LinkKind",
     "MaritalStatus",
     "Presence",
     "Purchase",

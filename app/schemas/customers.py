@@ -28,6 +28,7 @@ from app.schemas.contracts import ContractRead
 from app.schemas.listing import Listing
 from app.schemas.purchases import PurchaseRead
 from app.schemas.records import ChangeRead, CompanyContact, FieldOrigin, UsageSeries
+from app.schemas.relations import ConsentRead, CustomerValue, LinkRead
 from app.schemas.screen_pop import BothLanguages, PopAlert, PopCallback, PopComplaint, PopOwner
 
 MOST_PHONES: Final = 20
@@ -309,6 +310,9 @@ class CustomerCard(BaseModel):
     callbacks: list[PopCallback]
     timeline: Listing[TimelineEntry] = Field(description="The first page; go on with `/customers/{id}/timeline`.")
     calls: list[TimelineEntry] = Field(description="The last ten calls.")
+    links: list[LinkRead] = Field(description="Family, household, company: everybody they are linked with.")
+    consents: list[ConsentRead] = Field(description="The word that counts on each purpose they spoke of.")
+    value: CustomerValue
     sources: list[SourceRead] = Field(description="The feeding systems that know the customer.")
     usage: list[UsageSeries] = Field(description="What was last measured of each thing that they use.")
     changes: list[ChangeRead] = Field(description="The last ten; go on with `/customers/{id}/history`.")

@@ -14,6 +14,7 @@ from app.models.customers import Customer, SourceRecord
 from app.schemas.customers import CustomerCard, SourceRead
 from app.schemas.screen_pop import BothLanguages, PopAlert
 from app.services.access import Signed
+from app.services.customer_relations import current_consents, list_links, read_value
 from app.services.customers import name_parts, read_customer
 from app.services.hotline import Hotline
 from app.services.interactions import count_calls_since, last_calls, read_timeline
@@ -30,11 +31,12 @@ _CHANGES: Final = Page(limit=10)
 
 
 async def read_card(
-    session: AsyncSession, customer: Customer, hotline: Hotline, now: datetime, by: Signed
+    session: AsyncSession, customer: Customer, hotline: Hotline, now: datetime, by: Signed, customer_years: int
 ) -> CustomerCard:
     """The card as it is at `now`, as far as `by` may see it.
 
-    Greeting and alerts are what the screen pop of this customer would say.
+    Greeting and alerts are what the screen pop of this customer would say. `customer_years` is how long the house
+    assumes that a customer stays.
     """
     today = now.astimezone(hotline.zone).date()
     purchases = (await list_purchases(session, customer.id, _PURCHASES, today)).items
@@ -63,6 +65,9 @@ async def read_card(
         callbacks=[],
         timeline=await read_timeline(session, customer.id, _TIMELINE),
         calls=await last_calls(session, customer.id, _CALLS),
+        links=await list_links(session, customer.id),
+        consents=await current_consents(session, customer.id),
+        value=await read_value(session, customer.id, today, customer_years),
         sources=[SourceRead.model_validate(record) for record in sources],
         usage=await latest_usage(session, customer.id),
         changes=history.items,
