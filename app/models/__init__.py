@@ -42,6 +42,7 @@ from app.models.routing import (
     QueueMember,
     QueueOpening,
 )
+from app.models.search import CustomerSearch
 
 check_enum_members()
 
@@ -64,6 +65,7 @@ __all__ = [
     "Customer",
     "CustomerKind",
     "CustomerPhone",
+    "CustomerSearch",
     "Dcwh",
     "Direction",
     "Disposition",

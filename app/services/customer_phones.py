@@ -13,6 +13,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.models.base import new_id
 from app.models.customers import Customer, CustomerPhone
 from app.schemas.customers import MOST_PHONES, PhoneCreate, PhoneRead
+from app.services import search_index
 from app.services.hotline import Hotline
 
 _BODY: Final = ("body",)
@@ -138,6 +139,7 @@ async def add_phone(session: AsyncSession, customer: Customer, given: PhoneCreat
     session.add(phone)
     _touch(customer)
     await session.flush()
+    await search_index.refresh(session, [customer.id])
     await session.refresh(phone)
     return AddedPhone(phone_read(phone, hotline), is_new=True)
 
@@ -152,6 +154,7 @@ async def remove_phone(session: AsyncSession, customer: Customer, phone_id: UUID
     await session.delete(phone)
     _touch(customer)
     await session.flush()
+    await search_index.refresh(session, [customer.id])
     if phone.is_primary:
         left = await phones_of(session, customer.id)
         if left:
@@ -176,6 +179,7 @@ async def make_primary(session: AsyncSession, customer: Customer, phone_id: UUID
         phone.is_primary = True
         _touch(customer)
         await session.flush()
+        await search_index.refresh(session, [customer.id])
     return [phone_read(each, hotline) for each in await phones_of(session, customer.id)]
 
 

@@ -14,6 +14,7 @@ from app.models.customers import Customer, CustomerKind, CustomerPhone
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
 from app.schemas.screen_pop import BothLanguages, PopOwner
+from app.services import search_index
 from app.services.access import Signed
 from app.services.customer_phones import phone_read, phones_of, read_phones
 from app.services.hotline import Hotline
@@ -122,6 +123,7 @@ async def create_customer(session: AsyncSession, given: CustomerCreate, hotline:
         phone.customer_id = customer.id
     session.add_all(phones)
     await session.flush()
+    await search_index.refresh(session, [customer.id])
     return await read_customer(session, await _fresh(session, customer), hotline)
 
 
@@ -158,6 +160,7 @@ async def change_customer(
         if getattr(customer, name) != value:
             setattr(customer, name, value)
     await session.flush()
+    await search_index.refresh(session, [customer.id])
     return await read_customer(session, await _fresh(session, customer), hotline)
 
 
