@@ -27,11 +27,13 @@ from app.models.customers import (
     Gender,
     Intention,
     Interaction,
+    MaritalStatus,
     Purchase,
     SourceRecord,
     Tier,
 )
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
+from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
 from app.models.routing import (
     AgentConnection,
     AgentPresence,
@@ -63,9 +65,12 @@ __all__ = [
     "Closure",
     "Contract",
     "Customer",
+    "CustomerChange",
     "CustomerKind",
+    "CustomerNote",
     "CustomerPhone",
     "CustomerSearch",
+    "CustomerUsage",
     "Dcwh",
     "Direction",
     "Disposition",
@@ -76,6 +81,7 @@ __all__ = [
     "Interaction",
     "Leg",
     "LegKind",
+    "MaritalStatus",
     "Presence",
     "Purchase",
     "Queue",
@@ -85,6 +91,7 @@ __all__ = [
     "RecordingKind",
     "Role",
     "SignInAttempts",
+    "Source",
     "SourceRecord",
     "Tier",
     "TraceStep",

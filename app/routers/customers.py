@@ -26,8 +26,9 @@ from app.schemas.interactions import InteractionCreate, InteractionRead
 from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
+from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
-from app.services import customer_phones, customers, interactions, purchases
+from app.services import customer_phones, customers, interactions, purchases, record_history, usage
 from app.services.access import ScopeMissing, Signed
 from app.services.customer_card import read_card
 from app.services.customer_phones import NoSuchPhone, TooManyPhones
@@ -126,10 +127,10 @@ async def create_customer(
 
 @router.get("/{ref}", operation_id="get_customer", responses=problems(*_READING))
 async def get_customer(
-    ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader, response: Response
+    ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader, response: Response
 ) -> CustomerRead:
-    """One customer's own record, by id or code."""
-    customer = await customers.read_customer(session, await find_customer(session, ref), hotline)
+    """One customer's own record, by id or code, and for each field whose word it is."""
+    customer = await customers.read_customer(session, await find_customer(session, ref), hotline, user)
     response.headers["ETag"] = f'"{customer.version}"'
     return customer
 
@@ -152,15 +153,42 @@ async def change_customer(
 
 
 @router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*_READING))
-async def get_customer_card(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> CustomerCard:
+async def get_customer_card(ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader) -> CustomerCard:
     """All that is known of a customer, on one page, with the sentence to open with."""
-    return await read_card(session, await find_customer(session, ref), hotline, datetime.now(UTC))
+    return await read_card(session, await find_customer(session, ref), hotline, datetime.now(UTC), user)
 
 
 @router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*_READING, BadCursor))
 async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[TimelineEntry]:
-    """Calls and other contacts in one list, the latest first."""
+    """Calls, other contacts and notes in one list, the latest first."""
     return await interactions.read_timeline(session, (await find_customer(session, ref)).id, page)
+
+
+@router.get("/{ref}/history", operation_id="get_customer_history", responses=problems(*_READING, BadCursor))
+async def get_customer_history(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[ChangeRead]:
+    """What changed of a customer's record, the latest first, and by whom or by which system's word."""
+    customer = await find_customer(session, ref)
+    may_see = user.may(Scope.CUSTOMERS_IDENTITY)
+    return await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
+
+
+@router.get("/{ref}/notes", operation_id="list_customer_notes", responses=problems(*_READING, BadCursor))
+async def list_customer_notes(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[CustomerNoteRead]:
+    """What people noted of a customer, the latest first."""
+    return await record_history.list_notes(session, (await find_customer(session, ref)).id, page)
+
+
+@router.post("/{ref}/notes", operation_id="add_customer_note", status_code=201, responses=problems(*_CHANGING))
+async def add_customer_note(ref: Ref, given: CustomerNoteCreate, session: DbSession, user: Writer) -> CustomerNoteRead:
+    """Note something of a customer in one's own name. It shows in the timeline and stays as it was written."""
+    me = PopOwner(id=user.agent_id, name=user.name)
+    return await record_history.add_note(session, await find_customer(session, ref), given, me)
+
+
+@router.get("/{ref}/usage", operation_id="list_customer_usage", responses=problems(*_READING, BadCursor))
+async def list_customer_usage(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[UsageRead]:
+    """What sources measured of a customer's use, the latest first."""
+    return await usage.list_usage(session, (await find_customer(session, ref)).id, page)
 
 
 @router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*_READING))
@@ -180,11 +208,11 @@ async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow
     },
 )
 async def add_customer_phone(
-    ref: Ref, given: PhoneCreate, session: DbSession, hotline: HotlineNow, _user: Writer, response: Response
+    ref: Ref, given: PhoneCreate, session: DbSession, hotline: HotlineNow, user: Writer, response: Response
 ) -> PhoneRead:
     """Give a customer one more number, in any spelling. 422 `bad_number`, `own_number`: they cannot have it."""
     customer = await find_customer(session, ref, lock=True)
-    added = await customer_phones.add_phone(session, customer, given, hotline)
+    added = await customer_phones.add_phone(session, customer, given, hotline, user.agent_id)
     if not added.is_new:
         response.status_code = 200
     return added.phone
@@ -196,9 +224,10 @@ async def add_customer_phone(
     status_code=204,
     responses=problems(*_CHANGING, NoSuchPhone),
 )
-async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, _user: Writer) -> None:
+async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, user: Writer) -> None:
     """Take a number from a customer. Was it the primary one, the next oldest becomes it."""
-    await customer_phones.remove_phone(session, await find_customer(session, ref, lock=True), phone_id)
+    customer = await find_customer(session, ref, lock=True)
+    await customer_phones.remove_phone(session, customer, phone_id, user.agent_id)
 
 
 @router.put(
@@ -207,11 +236,11 @@ async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, _u
     responses=problems(*_CHANGING, NoSuchPhone),
 )
 async def set_primary_phone(
-    ref: Ref, phone_id: UUID, session: DbSession, hotline: HotlineNow, _user: Writer
+    ref: Ref, phone_id: UUID, session: DbSession, hotline: HotlineNow, user: Writer
 ) -> Listing[PhoneRead]:
     """Ring the customer on this number first."""
     customer = await find_customer(session, ref, lock=True)
-    phones = await customer_phones.make_primary(session, customer, phone_id, hotline)
+    phones = await customer_phones.make_primary(session, customer, phone_id, hotline, user.agent_id)
     return Listing(items=phones, next=None)
 
 
