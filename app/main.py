@@ -36,6 +36,7 @@ from app.routers import (
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
+from app.services import search_index
 from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -145,6 +146,9 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     stack.push_async_callback(database.aclose)
     await _refuse_other_schema(database)
 
+    if not settings.is_production:
+        _run_beside(_fill_search(database), stack)
+
     empty = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
     hotline = HotlineKeeper(database, empty)
     await hotline.refresh()
@@ -230,6 +234,11 @@ async def _refuse_other_schema(database: Database) -> None:
             f"The database's schema is at {revision or 'nothing'}, and this version of Callcard needs {head}. "
             "Run `callcard migrate` with this version, then start again."
         )
+
+
+async def _fill_search(database: Database) -> None:
+    """What `callcard migrate` does in production: a migration may have changed what customers are found by."""
+    await search_index.fill(database)
 
 
 def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:

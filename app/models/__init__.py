@@ -45,6 +45,7 @@ from app.models.routing import (
     QueueMember,
     QueueOpening,
 )
+from app.models.search import CustomerSearch
 
 check_enum_members()
 
@@ -73,6 +74,7 @@ __all__ = [
     "CustomerLink",
     "CustomerNote",
     "CustomerPhone",
+    "CustomerSearch",
     "CustomerUsage",
     "Dcwh",
     "Direction",

@@ -18,6 +18,7 @@ from app.models.customers import Customer, CustomerKind
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
 from app.schemas.screen_pop import BothLanguages, PopOwner
+from app.services import search_index
 from app.services.access import Signed
 from app.services.customer_phones import phone_read, phones_of, read_phones
 from app.services.hotline import Hotline
@@ -139,6 +140,7 @@ async def create_customer(session: AsyncSession, given: CustomerCreate, hotline:
     await say_derived(session, customer.id, derived)
     ours = {name: (None, value) for name, value in by_hand.items() if name not in FIELDS}
     await log_changes(session, customer.id, ours, by.agent_id)
+    await search_index.refresh(session, [customer.id])
     return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
@@ -193,6 +195,8 @@ async def change_customer(
             )
         )
         await log_changes(session, customer.id, ours, by.agent_id)
+    if changed:
+        await search_index.refresh(session, [customer.id])
     return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
