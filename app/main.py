@@ -23,6 +23,7 @@ from app.observability.middleware import RequestContext
 from app.routers import (
     agent,
     agents,
+    books,
     calls,
     customer_relations,
     customers,
@@ -124,6 +125,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
+    app.include_router(books.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app

@@ -1,6 +1,7 @@
 """The tables, a file a family; importing this package knows them all."""
 
 from app.models.base import Base, check_enum_members, new_id
+from app.models.books import BookRule, Claim
 from app.models.calls import (
     AgentEvent,
     AgentEventType,
@@ -58,11 +59,13 @@ __all__ = [
     "AgentSession",
     "ApiToken",
     "Base",
+    "BookRule",
     "Call",
     "CallStage",
     "CallTrace",
     "CarrierEvent",
     "Channel",
+    "Claim",
     "Closure",
     "Consent",
     "ConsentPurpose",

@@ -61,7 +61,7 @@ async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) 
     Raises:
         NoSuchCustomer: there is none.
     """
-    customer_id, code = _id_or_code(ref)
+    customer_id, code = id_or_code(ref)
     wanted = select(Customer).where(Customer.id == customer_id if customer_id else Customer.code == code)
     if lock:
         # Weaker than FOR UPDATE: a call of this customer's that rings meanwhile must not wait for us.
@@ -200,7 +200,8 @@ async def change_customer(
     return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
-def _id_or_code(ref: str) -> tuple[UUID | None, str | None]:
+def id_or_code(ref: str) -> tuple[UUID | None, str | None]:
+    """What a customer is named by, an id or a code in capitals; neither where it can be none of them."""
     try:
         return UUID(ref), None
     except ValueError:

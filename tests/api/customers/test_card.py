@@ -172,6 +172,7 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         "customer_usage": "usage",
         "customer_links": "links",
         "consents": "consents",
+        "claims": "claims",
         "customer_changes": "changes",
         # A signpost to the customer that this one was merged into.
         "customers": "customer.merged_into_id",
