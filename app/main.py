@@ -20,13 +20,14 @@ from app.db import Database
 from app.dependencies import CarrierDesk, Runtime
 from app.embedded_postgres import EmbeddedPostgres
 from app.observability.middleware import RequestContext
-from app.routers import agent, agents, calls, customers, health, lookup, queues, session, stream, telephony
+from app.routers import agent, agents, calls, customers, health, imports, lookup, queues, session, stream, telephony
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
+from app.services.imports.keeper import ImportKeeper
 from app.services.reception import Reception
 from app.services.ringing import warm_up
 from app.services.sign_in_limits import SignInLimits
@@ -90,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
+    app.include_router(imports.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
@@ -121,6 +123,8 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
     _run_beside(sockets.keep_house(), stack)
+    imports = ImportKeeper(database, hotline)
+    _run_beside(imports.run(), stack)
     carrier = await _open_carrier(settings, database, stack)
     desk = _open_desk(settings, database, hotline, hub, spool)
     if desk is not None:
@@ -134,6 +138,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
         sockets=sockets,
         spool=spool,
         sign_in_limits=SignInLimits(),
+        imports=imports,
         carrier=carrier,
         carrier_desk=desk,
     )

@@ -23,6 +23,9 @@ from app.services.imports.rows import House
 from app.services.imports.running import Progress as Done
 from app.services.imports.running import Watcher, run_import
 
+_SHOWN = 4
+"""So many rows fit beside each other on a terminal."""
+
 
 def read_mapping_file(path: Path) -> Mapping:
     """The mapping of a TOML file. Raises CommandFailed."""
@@ -48,7 +51,7 @@ def guess(settings: Settings, file: Path, source: str | None, mapping: Path | No
             proposed = written_out(columns, source)
             if "id" in columns:
                 house = House(settings.region, settings.time_zone, frozenset(), source or "")
-                _draw(preview(parse_mapping(proposed), table, house))
+                _draw(preview(parse_mapping(proposed), table, house, rows=_SHOWN))
     except (BadFile, MappingError) as error:
         raise CommandFailed(str(error)) from None
     if mapping is None:
@@ -142,10 +145,12 @@ def _say_how(ended: Import) -> None:
 
 def _draw(shown: Preview) -> None:
     drawn = Drawn(title=f"The first rows, by this mapping (header in row {shown.header_row})", title_justify="left")
-    for name in shown.fields:
-        drawn.add_column(name)
+    drawn.add_column("")
     for row in shown.rows:
-        drawn.add_row(*(Text(row.said.get(name, "")) for name in shown.fields))
-        if row.reject is not None:
-            drawn.add_row(Text(f"row {row.row_no} would be rejected: {row.reject}", style="red"))
+        drawn.add_column(f"row {row.row_no}", overflow="fold")
+    for name in shown.fields:
+        drawn.add_row(name, *(Text(row.said.get(name, "")) for row in shown.rows))
     out.print(drawn)
+    for row in shown.rows:
+        if row.reject is not None:
+            say(Text(f"row {row.row_no} would be rejected: {row.reject}", style="red"))

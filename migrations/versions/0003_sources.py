@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("rank", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("trusted", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("settled_to", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_sources")),

@@ -128,15 +128,16 @@ async def run_import(
         try:
             await run.through(path)
         except (BadFile, MappingError) as wrong:
-            return await _end(
+            return await end_import(
                 database, import_id, ImportState.FAILED, getattr(wrong, "code", "bad_mapping"), str(wrong)
             )
-        return await _end(database, import_id, ImportState.DONE)
+        return await end_import(database, import_id, ImportState.DONE)
 
 
-async def _end(
+async def end_import(
     database: Database, import_id: UUID, state: ImportState, code: str | None = None, detail: str | None = None
 ) -> Import:
+    """Write down how an import ended; an uploaded file is not kept any longer."""
     async with database.session_scope() as session:
         job = await session.get_one(Import, import_id, with_for_update=True)
         job.state, job.error_code, job.error, job.finished_at = state, code, detail, datetime.now(UTC)
