@@ -31,6 +31,9 @@ _PLACES: Final = tuple(
     place.split()
     for place in "江苏 南京 中山路,上海 上海 南京西路,广东 深圳 深南大道,四川 成都 人民南路,浙江 杭州 延安路".split(",")
 )
+_NETWORKS: Final = (
+    "130 131 132 133 135 136 137 138 139 150 151 152 157 158 159 176 177 178 180 181 185 186 188 189".split()
+)
 _HEADER: Final = "客户编号 姓名 性别 手机 其他电话 邮箱 省份 城市 地址 出生日期 职业 学历".split()
 
 MAPPING: Final = """
@@ -57,7 +60,9 @@ def make_file(path: Path, rows: int) -> None:
         out.writerow(_HEADER)
         for i in range(rows):
             region, city, street = rng.choice(_PLACES)
-            mobile = f"1{rng.choice('3578')}{rng.randrange(10**9):09}"
+            # One number in a thousand is of no network.
+            network = rng.choice(_NETWORKS) if rng.random() < 0.999 else "154"
+            mobile = f"{network}{rng.randrange(10**8):08}"
             other = ""
             if rng.random() < 0.4:
                 line = f"13{rng.randrange(10)}{rng.randrange(10**8):08}"

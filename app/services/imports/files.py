@@ -147,7 +147,7 @@ def _records(reader: Any) -> Iterator[Row]:
                 "the file may have been cut off.",
             ) from None
         number += 1
-        if any(cells) and any(cell.strip() for cell in cells):
+        if any(cells) and not "".join(cells).isspace():
             yield number, cells
 
 

@@ -36,6 +36,8 @@ from app.schemas.customers import MOST_PHONES
 from app.services.names import latin
 
 LONGEST_ID: Final = 200
+_REMEMBERED: Final = 4_000
+"""So many different cells of a column are remembered with what they mean."""
 _VERSION: Final = b"1"
 """Raised when rows are read otherwise than before, so that the next run of an old file reads them anew."""
 
@@ -202,7 +204,8 @@ class RowReader:
         }
         self._check_values()
         self._plain = [
-            (field, self._of[field][0], self._cleaner(field))
+            # What a column holds is mostly a few words again and again.
+            (field, self._of[field][0], self._cleaner(field), dict[str, Any]())
             for field in self._of
             if "." not in field and field not in _READ_APART
         ]
@@ -308,13 +311,21 @@ class RowReader:
     def _said(self, cells: Cells) -> tuple[dict[str, Any], str | None]:
         """What a row says of the customer's fields, and when the source said so. Raises BadCell."""
         said = {**self._constants}
-        for name, place, clean in self._plain:
-            text = tidy(cells[place])
-            if text:
-                said[name] = clean(text)
+        for name, place, clean, known in self._plain:
+            cell = cells[place]
+            if cell:
+                value = known.get(cell)
+                if value is None:
+                    text = tidy(cell)
+                    if not text:
+                        continue
+                    value = clean(text)
+                    if len(known) < _REMEMBERED:
+                        known[cell] = value
+                said[name] = value
         self._add_name(cells, said)
         if "address" in self._of:
-            address = " ".join(filter(None, (tidy(cells[place]) for place in self._of["address"])))
+            address = self._joined("address", cells)
             if address:
                 said["address"] = _within(address, 200)
         if said.get("do_not_call") is False:
@@ -324,6 +335,13 @@ class RowReader:
         if contact is not None:
             said["contacts"] = [contact]
         return said, said.pop("said_at", None)
+
+    def _joined(self, name: str, cells: Cells) -> str:
+        """What the columns of a field say together."""
+        places = self._of[name]
+        if len(places) == 1:
+            return tidy(cells[places[0]])
+        return " ".join(filter(None, (tidy(cells[place]) for place in places)))
 
     def _text(self, name: str, cells: Cells) -> str:
         """What a column says of a field of one column, or the constant; empty for nothing."""
@@ -335,7 +353,7 @@ class RowReader:
         if not self._has_name:
             return
         if "name" in self._of:
-            name = " ".join(filter(None, (tidy(cells[place]) for place in self._of["name"])))
+            name = self._joined("name", cells)
         else:
             surname, given = self._text("surname", cells), self._text("given_name", cells)
             is_latin = f"{surname}{given}".isascii()
@@ -564,25 +582,23 @@ _IF_NOTHING_IS_SAID: Final = {
     "do_not_call": "f",
 }
 """As `services/survivorship.py` has it: a single record settles to what it says itself."""
-_COLUMNS: Final = tuple((name, _IF_NOTHING_IS_SAID.get(name, _NULL)) for name in FIELDS)
+_NOTHING: Final = [_IF_NOTHING_IS_SAID.get(name, _NULL) for name in FIELDS]
+_PLACE: Final = {name: place for place, name in enumerate(FIELDS)}
 
 
 def _columns(said: dict[str, Any], follows: tuple[tuple[str, str], ...]) -> str:
     """A new customer's own columns, in the order of `FIELDS`."""
-    told = {**dict(follows), **said} if follows else said
-    cells = []
-    for name, otherwise in _COLUMNS:
-        value = told.get(name)
-        if value is None:
-            cells.append(otherwise)
-        elif value.__class__ is str:
-            cells.append(value.replace("\\", "\\\\") if "\\" in value else value)
-        else:
-            cells.append("t" if value is True else _json(value))
+    cells = _NOTHING.copy()
+    for name, value in follows:
+        cells[_PLACE[name]] = value
+    for name, value in said.items():
+        if value.__class__ is str:
+            cells[_PLACE[name]] = value.replace("\\", "\\\\") if "\\" in value else value
+        elif value is not None:
+            cells[_PLACE[name]] = "t" if value is True else _json(value)
     return "\t".join(cells)
 
 
-@lru_cache(maxsize=1024)
 def _json_of_pairs(pairs: tuple[tuple[str, str], ...]) -> str:
     return _json(dict(pairs)) if pairs else _NULL
 

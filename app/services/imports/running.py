@@ -6,6 +6,7 @@ chunks are committed in the order of the file.
 """
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
@@ -33,7 +34,7 @@ from app.services.imports.helper import Helper, ReadBatch, ToRead
 from app.services.imports.rows import House, How, Keys, Reject
 from app.services.imports.writing import Outcome, write
 
-CHUNK: Final = 20_000
+CHUNK: Final = 6_000
 """Rows in one transaction: as many as make the cost of each statement small, and few enough to be done in a second."""
 
 WRITERS: Final = 2
@@ -230,6 +231,8 @@ class _Run:
             await self._through(table)
 
     async def _through(self, table: Table) -> None:
+        # What is there already is not looked through again and again for garbage while millions of cells come and go.
+        gc.freeze()
         keys = Keys(self._mapping, table.header)
         async with self._database.session_scope() as session:
             job = await session.get_one(Import, self._job.id, with_for_update=True)
