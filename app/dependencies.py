@@ -29,6 +29,7 @@ from app.services.access import Signed, who_by_session, who_by_token
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
+from app.services.imports.keeper import ImportKeeper
 from app.services.paging import DEFAULT_LIMIT, LARGEST_LIMIT, LONGEST_CURSOR, Page
 from app.services.reception import Reception
 from app.services.sign_in_limits import SignInLimits
@@ -75,6 +76,7 @@ class Runtime:
     sockets: Sockets
     spool: Spool
     sign_in_limits: SignInLimits
+    imports: ImportKeeper
     carrier: Carrier | None
     carrier_desk: CarrierDesk | None
 

@@ -28,6 +28,7 @@ from app.routers import (
     customer_relations,
     customers,
     health,
+    imports,
     lookup,
     queues,
     session,
@@ -42,6 +43,7 @@ from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
+from app.services.imports.keeper import ImportKeeper
 from app.services.reception import Reception
 from app.services.ringer import Ringer
 from app.services.ringing import warm_up
@@ -126,6 +128,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)
+    app.include_router(imports.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
@@ -160,6 +163,8 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
     _run_beside(sockets.keep_house(), stack)
+    imports = ImportKeeper(database, hotline)
+    _run_beside(imports.run(), stack)
     carrier = await _open_carrier(settings, database, stack)
     ringer = Ringer(database, settings.database_lane, hub)
     stack.push_async_callback(ringer.aclose)
@@ -175,6 +180,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
         sockets=sockets,
         spool=spool,
         sign_in_limits=SignInLimits(),
+        imports=imports,
         carrier=carrier,
         carrier_desk=desk,
     )

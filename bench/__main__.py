@@ -1,4 +1,4 @@
-"""`python -m bench [all|voice|latency|pop|search|memory]`: run the measures and print what they gave."""
+"""`python -m bench [all|voice|latency|pop|search|memory|import]`: run the measures and print what they gave."""
 
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from bench.dataset import FOLDER, ONE_MILLION, TEN_MILLION, bench_server, connect
+from bench.imports import measure_imports
 from bench.latency import measure_latency
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
@@ -30,7 +31,7 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "search", "memory"),
+        choices=("all", "voice", "latency", "pop", "search", "memory", "import"),
         help="what to measure; `memory` is what `voice` ends with (default: all)",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
@@ -45,6 +46,8 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _measure(asked: argparse.Namespace) -> str:
+    if asked.what == "import":
+        return await _measure_import(asked)
     datasets = (ONE_MILLION, TEN_MILLION) if asked.ten_million else (ONE_MILLION,)
     sections: list[Section] = []
     async with bench_server(*datasets) as server:
@@ -62,8 +65,16 @@ async def _measure(asked: argparse.Namespace) -> str:
             sections += await measure_pop(server, numbers=500 if asked.quick else 4000, ten_million=asked.ten_million)
         if asked.what in ("all", "search"):
             sections.append(await measure_search(server, rounds=3 if asked.quick else 20))
+        if asked.what in ("all", "import"):
+            sections.append(await measure_imports(server, rows=100_000 if asked.quick else 1_000_000))
     machine = Section(f"The machine, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ["", ""], [list(fact) for fact in facts])
     return "\n".join(str(section) for section in (machine, *sections))
+
+
+async def _measure_import(asked: argparse.Namespace) -> str:
+    """The import alone needs none of the million customers that the other measures begin with."""
+    async with bench_server() as server:
+        return str(await measure_imports(server, rows=100_000 if asked.quick else 1_000_000))
 
 
 @contextmanager

@@ -6,6 +6,7 @@ completion are to be there at once.
 
 # ruff: noqa: PLC0415 - importing late is the point, see above
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -185,6 +186,42 @@ def listen(
     async def main() -> None:
         where, secret = service_and_token(load_settings(), url=url, token=token, agent=agent)
         await run_listener(where, secret, language(lang), available=available)
+
+    run(main)
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="CSV in any encoding, or XLSX.", show_default=False)],
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="The system that it comes from, such as sales.", show_default=False),
+    ] = None,
+    mapping: Annotated[
+        Path | None, typer.Option(metavar="TOML", help="Which column is what; --guess proposes one.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how the rows would end, and write nothing.")] = False,
+    guess: Annotated[
+        bool, typer.Option("--guess", help="Propose a mapping from the header, and show the first rows by it.")
+    ] = False,
+    rejects: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Where rows go that are not taken; else beside the file.")
+    ] = None,
+) -> None:
+    """Feed customers in from another system's file. Run again, it changes nothing; cut off, it goes on."""
+    from app.cli.console import CommandFailed, run
+    from app.cli.importing import feed_in
+    from app.cli.importing import guess as propose
+    from app.config import load_settings
+
+    async def main() -> None:
+        settings = load_settings()
+        if guess:
+            propose(settings, file, source, mapping)
+        elif mapping is None:
+            raise CommandFailed("Say which column is what: --mapping FILE.toml. With --guess one is proposed.")
+        else:
+            await feed_in(settings, file, source=source, mapping=mapping, is_dry_run=dry_run, rejects=rejects)
 
     run(main)
 

@@ -39,11 +39,13 @@ def derive(number: PhoneNumber | None, region: str | None) -> dict[str, str]:
     Gives:
         `time_zone` (IANA) and `language` (BCP 47), or one of them, or nothing.
     """
+    return derive_from(number.region, number.time_zones, region) if number else derive_from(None, (), region)
+
+
+def derive_from(called: str | None, zones: tuple[str, ...], region: str | None) -> dict[str, str]:
+    """The same, from a number's country and the zones in which it may be."""
     country = region if region and _COUNTRY.fullmatch(region) else None
-    called = number.region if number else None
     language, zone = _COUNTRIES.get(country or called or "", ("", ""))
-    if number is not None and country in (None, called):
-        zones = number.time_zones
-        if zones:
-            zone = zones[0] if len(zones) == 1 else ""
+    if zones and country in (None, called):
+        zone = zones[0] if len(zones) == 1 else ""
     return {name: told for name, told in (("time_zone", zone), ("language", language)) if told}

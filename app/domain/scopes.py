@@ -14,6 +14,8 @@ class Scope(StrEnum):
     CUSTOMERS_WRITE = "customers:write"
     CUSTOMERS_IDENTITY = "customers:identity"
     """National ids in full; whoever lacks it sees their last four characters."""
+    IMPORTS = "imports"
+    """Feeding in files of customers, and saying which systems are believed."""
     LOOKUP = "lookup"
     """Who a number belongs to, and nothing more: what a telephone exchange needs."""
     AGENT = "agent"

@@ -28,11 +28,13 @@ from app.models.customers import (
     Gender,
     Intention,
     Interaction,
+    InteractionKind,
     MaritalStatus,
     Purchase,
     SourceRecord,
     Tier,
 )
+from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
 from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
 from app.models.relations import Consent, ConsentPurpose, ConsentState, CustomerLink, LinkKind
@@ -85,8 +87,13 @@ __all__ = [
     "DnisRoute",
     "Gender",
     "HeardOfUs",
+    "Import",
+    "ImportContent",
+    "ImportReject",
+    "ImportState",
     "Intention",
     "Interaction",
+    "InteractionKind",
     "Leg",
     "LegKind",
     "LinkKind",

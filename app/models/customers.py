@@ -27,6 +27,17 @@ CUSTOMER_CODE = Sequence("customer_code_seq", metadata=Base.metadata, start=1001
 """Customer codes count up from C0001001."""
 
 
+def _known_by_source(table: str) -> Index:
+    """What a feeding system told of it is known by that system's own id, and told again it is the same one."""
+    return Index(
+        f"uq_{table}_source_external_id",
+        "source",
+        "external_id",
+        unique=True,
+        postgresql_where=text("external_id IS NOT NULL"),
+    )
+
+
 class CustomerKind(StrEnum):
     """A person or a company."""
 
@@ -95,6 +106,14 @@ class Direction(StrEnum):
 
     INBOUND = "inbound"
     OUTBOUND = "outbound"
+
+
+class InteractionKind(StrEnum):
+    """What a contact was about, where that matters to whoever reads it."""
+
+    CONTACT = "contact"
+    COMPLAINT = "complaint"
+    """A complaint of the past that another system took; it is only remembered here, not worked on."""
 
 
 class MaritalStatus(StrEnum):
@@ -236,6 +255,7 @@ class Purchase(HasId, HasTimes, Base):
             postgresql_ops={"serial": "text_pattern_ops"},
             postgresql_where=text("serial_number <> ''"),
         ),
+        _known_by_source("purchases"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
@@ -250,6 +270,7 @@ class Purchase(HasId, HasTimes, Base):
     purchased_on: Mapped[date]
     warranty_until: Mapped[date | None]
     source: Mapped[str] = mapped_column(server_default="")
+    external_id: Mapped[str | None]
 
 
 class Contract(HasId, HasTimes, Base):
@@ -260,6 +281,7 @@ class Contract(HasId, HasTimes, Base):
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC"), "id"),
+        _known_by_source("contracts"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
@@ -269,13 +291,18 @@ class Contract(HasId, HasTimes, Base):
     currency: Mapped[str | None] = mapped_column(String(3))
     starts_on: Mapped[date]
     ends_on: Mapped[date]
+    source: Mapped[str] = mapped_column(server_default="")
+    external_id: Mapped[str | None]
 
 
 class Interaction(HasId, Base):
     """One contact with the customer on any channel, as the card shows it."""
 
     __tablename__ = "interactions"
-    __table_args__ = (Index("ix_interactions_customer_id_at", "customer_id", text("at DESC")),)
+    __table_args__ = (
+        Index("ix_interactions_customer_id_at", "customer_id", text("at DESC")),
+        _known_by_source("interactions"),
+    )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
     channel: Mapped[Channel]
@@ -283,6 +310,8 @@ class Interaction(HasId, Base):
     at: Mapped[datetime]
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id", ondelete="SET NULL"), unique=True)
+    kind: Mapped[InteractionKind] = mapped_column(server_default=InteractionKind.CONTACT.value)
     summary: Mapped[str]
     source: Mapped[str] = mapped_column(server_default="")
+    external_id: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

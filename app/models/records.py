@@ -16,7 +16,8 @@ class Source(HasTimes, Base):
     """A system that feeds customers in, and how far it is believed.
 
     Where sources disagree, one that is `trusted` beats one that is not, then the higher `rank` beats the lower, then
-    the newest word counts. A source without a row here is trusted, with rank 0.
+    the newest word counts. A source without a row here is trusted, with rank 0. After a change of trust its customers
+    are settled anew, in the order of their ids: `settled_to` is the last that was, None when all are.
     """
 
     __tablename__ = "sources"
@@ -25,6 +26,7 @@ class Source(HasTimes, Base):
     name: Mapped[str] = mapped_column(server_default="")
     rank: Mapped[int] = mapped_column(server_default=text("0"))
     trusted: Mapped[bool] = mapped_column(server_default=text("true"))
+    settled_to: Mapped[UUID | None]
 
 
 class CustomerChange(HasId, Base):

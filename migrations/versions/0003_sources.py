@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), server_default="", nullable=False),
         sa.Column("rank", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("trusted", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("settled_to", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.PrimaryKeyConstraint("key", name=op.f("pk_sources")),
@@ -128,9 +129,93 @@ def upgrade() -> None:
             "customer_id", "source", "key", "at", name=op.f("uq_customer_usage_customer_id_source_key_at")
         ),
     )
+    for table in ("purchases", "contracts", "interactions"):
+        if table == "contracts":
+            op.add_column(table, sa.Column("source", sa.Text(), server_default="", nullable=False))
+        op.add_column(table, sa.Column("external_id", sa.Text(), nullable=True))
+        op.create_index(
+            f"uq_{table}_source_external_id",
+            table,
+            ["source", "external_id"],
+            unique=True,
+            postgresql_where=sa.text("external_id IS NOT NULL"),
+        )
+    op.add_column("interactions", sa.Column("kind", sa.String(32), server_default="contact", nullable=False))
+    op.create_check_constraint(
+        op.f("ck_interactions_kind"), "interactions", "kind = ANY ('{contact,complaint}'::text[])"
+    )
+    _create_imports()
+
+
+def _create_imports() -> None:
+    op.create_table(
+        "imports",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=False),
+        sa.Column("file_name", sa.Text(), nullable=False),
+        sa.Column("file_size", sa.BigInteger(), nullable=True),
+        sa.Column("file_hash", sa.LargeBinary(), nullable=True),
+        sa.Column("is_uploaded", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("is_dry_run", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("mapping", postgresql.JSONB(none_as_null=True), nullable=True),
+        sa.Column("state", sa.String(32), nullable=False),
+        sa.Column("header", postgresql.JSONB(none_as_null=True), nullable=True),
+        sa.Column("progress", sa.Float(), server_default=sa.text("0"), nullable=False),
+        sa.Column("row_no", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("created", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("updated", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("unchanged", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("rejected", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("reasons", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("error_code", sa.Text(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("agent_id", sa.Uuid(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint(
+            "state = ANY ('{awaiting_file,needs_mapping,queued,running,done,failed}'::text[])",
+            name=op.f("ck_imports_state"),
+        ),
+        _of_an_agent("imports"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_imports")),
+    )
+    op.create_index(
+        "ix_imports_state", "imports", ["state"], postgresql_where=sa.text("state IN ('queued', 'running')")
+    )
+    op.create_index("ix_imports_file_hash", "imports", ["file_hash"])
+    op.create_table(
+        "import_content",
+        sa.Column("import_id", sa.Uuid(), nullable=False),
+        sa.Column("no", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        _of_an_import("import_content"),
+        sa.PrimaryKeyConstraint("import_id", "no", name=op.f("pk_import_content")),
+    )
+    op.create_table(
+        "import_rejects",
+        sa.Column("import_id", sa.Uuid(), nullable=False),
+        sa.Column("row_no", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("cells", postgresql.JSONB(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        _of_an_import("import_rejects"),
+        sa.PrimaryKeyConstraint("import_id", "row_no", name=op.f("pk_import_rejects")),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("import_rejects")
+    op.drop_table("import_content")
+    op.drop_table("imports")
+    op.drop_column("interactions", "kind")
+    for table in ("purchases", "contracts", "interactions"):
+        op.drop_index(
+            f"uq_{table}_source_external_id", table_name=table, postgresql_where=sa.text("external_id IS NOT NULL")
+        )
+        op.drop_column(table, "external_id")
+    op.drop_column("contracts", "source")
     op.drop_table("customer_usage")
     op.drop_table("customer_notes")
     op.drop_table("customer_changes")
@@ -159,4 +244,10 @@ def _of_a_customer(table: str) -> sa.ForeignKeyConstraint:
 def _of_an_agent(table: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint(
         ["agent_id"], ["agents.id"], name=op.f(f"fk_{table}_agent_id_agents"), ondelete="SET NULL"
+    )
+
+
+def _of_an_import(table: str) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["import_id"], ["imports.id"], name=op.f(f"fk_{table}_import_id_imports"), ondelete="CASCADE"
     )

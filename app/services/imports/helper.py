@@ -1,0 +1,132 @@
+"""The process beside an import that reads its rows, and the way to it.
+
+It is a program of its own, spoken to through its standard input and output in frames (four bytes of length, then the
+content), and ends when its input does: also when whoever started it was killed.
+"""
+
+import asyncio
+import gc
+import marshal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, BinaryIO, Final
+
+from app.domain.importing.mapping import FileFacts, Mapping
+from app.services.imports.rows import Batch, House, How, Reject, RowReader
+
+_LENGTH: Final = 4
+_FRAMES: Final = 7
+_READ_AT_ONCE: Final = 1 << 20
+_HOW: Final = tuple(How)
+
+ToRead = tuple[int, str, bytes, Sequence[str], int]
+"""A row's number, id, fingerprint and cells, and `How` it is to be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """A `Batch` on its way to COPY."""
+
+    customers: bytes
+    records: bytes
+    phones: bytes
+    staged: bytes
+    staged_phones: bytes
+    items: bytes
+    rejects: list[Reject]
+
+
+class Helper:
+    """A running helper. Use as `async with Helper(…) as helper`."""
+
+    def __init__(self, mapping: Mapping, header: Sequence[str], house: House) -> None:
+        told_house = (house.region, house.zone, sorted(house.own_numbers), house.source)
+        self._told = (asdict(mapping), list(header), told_house)
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> "Helper":
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.services.imports.helper",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=_READ_AT_ONCE,
+        )
+        await self._send(self._told)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        process = self._running
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+    async def read(self, rows: Sequence[ToRead]) -> ReadBatch:
+        """What these rows say. Raises RuntimeError when the helper has ended."""
+        await self._send(list(rows))
+        output = self._running.stdout
+        assert output is not None
+        try:
+            customers, records, phones, staged, staged_phones, items, rejects = [
+                await output.readexactly(int.from_bytes(await output.readexactly(_LENGTH))) for _ in range(_FRAMES)
+            ]
+        except asyncio.IncompleteReadError:
+            raise RuntimeError("The process that reads the rows has ended.") from None
+        refused = [Reject(*reject) for reject in marshal.loads(rejects)]  # noqa: S302 - our own program's words
+        return ReadBatch(customers, records, phones, staged, staged_phones, items, refused)
+
+    @property
+    def _running(self) -> asyncio.subprocess.Process:
+        assert self._process is not None, "use it as a context manager"
+        return self._process
+
+    async def _send(self, told: Any) -> None:
+        pipe = self._running.stdin
+        assert pipe is not None
+        content = marshal.dumps(told)
+        pipe.write(len(content).to_bytes(_LENGTH) + content)
+        try:
+            await pipe.drain()
+        except ConnectionError:
+            raise RuntimeError("The process that reads the rows has ended.") from None
+
+
+def main(asked: BinaryIO, answers: BinaryIO) -> None:
+    """Read rows for whoever is at the other end, until they leave."""
+    told = _receive(asked)
+    if told is None:
+        return
+    mapping, header, (region, zone, own_numbers, source) = told
+    given = Mapping(**{**mapping, "file": FileFacts(**mapping["file"])})
+    reader = RowReader(given, header, House(region, zone, frozenset(own_numbers), source))
+    while (rows := _receive(asked)) is not None:
+        batch = Batch()
+        for row_no, external_id, fingerprint, cells, how in rows:
+            reader.read(row_no, external_id, fingerprint, cells, _HOW[how], batch)
+        # One after the other, and each let go of at once: together they would be held several times over.
+        for part in (batch.customers, batch.records, batch.phones, batch.staged, batch.staged_phones, batch.items):
+            _answer(answers, "".join(part).encode())
+            part.clear()
+        _answer(answers, marshal.dumps([(reject.row_no, reject.code, reject.detail) for reject in batch.rejects]))
+        answers.flush()
+
+
+def _answer(answers: BinaryIO, content: bytes) -> None:
+    answers.write(len(content).to_bytes(_LENGTH))
+    answers.write(content)
+
+
+def _receive(asked: BinaryIO) -> Any:
+    size = asked.read(_LENGTH)
+    if len(size) < _LENGTH:
+        return None
+    content = asked.read(int.from_bytes(size))
+    return marshal.loads(content)  # noqa: S302 - our own program's words
+
+
+if __name__ == "__main__":
+    # Nothing that is made here goes round in circles, and looking for what does takes a tenth of the time.
+    gc.disable()
+    main(sys.stdin.buffer, sys.stdout.buffer)

@@ -1,0 +1,43 @@
+"""XLSX: what a workbook's cells become."""
+
+from pathlib import Path
+
+from app.db import Database
+from app.models import ImportState
+from tests.imports.support import HEADER, MAPPING, customer_of, ended, feed, phones_of, rejects
+from tests.imports.workbooks import workbook
+
+TITLES = HEADER.split(",")
+
+
+async def test_a_workbook_is_read_as_people_see_it(database: Database, tmp_path: Path) -> None:
+    """Numbers that Excel made of phones and ids, dates as dates and as serials, a header in row three."""
+    content = workbook(
+        客户=[
+            ["客户清单"],
+            [None],
+            TITLES,
+            ["S-1", "鲁大伟", "男", 13800138000, "021-62345678", "lu@example.com", "@28561", "南京"],
+            [1001, "王芳", "女", 13900139000.0, None, None, 28561, "  上海 "],
+            ["S-3", "=cmd|' /C calc'!A0", "男", None, None, None, None, None],
+        ]
+    )
+
+    job = await feed(database, tmp_path / "a.xlsx", content)
+    again = await feed(database, tmp_path / "a.xlsx", content)
+
+    assert (job.state, ended(job), await rejects(database, job)) == (ImportState.DONE, (2, 0, 0, 1), [(6, "formula")])
+    assert ended(again) == (0, 0, 2, 1)
+    lu, wang = await customer_of(database, "S-1"), await customer_of(database, "1001")
+    assert (str(lu.birth_date), str(wang.birth_date), wang.city) == ("1978-03-12", "1978-03-12", "上海")
+    assert await phones_of(database, wang) == [("+8613900139000", True)]
+
+
+async def test_a_sheet_is_chosen(database: Database, tmp_path: Path) -> None:
+    content = workbook(说明=[["read me"]], 客户=[TITLES, ["S-1", "鲁大伟", "男"]])
+
+    missing = await feed(database, tmp_path / "a.xlsx", content)
+    wrong = await feed(database, tmp_path / "a.xlsx", content, mapping=MAPPING + '[file]\nsheet = "x"\n')
+    right = await feed(database, tmp_path / "a.xlsx", content, mapping=MAPPING + '[file]\nsheet = "客户"\n')
+
+    assert (missing.error_code, wrong.error_code, ended(right)) == ("no_header", "no_sheet", (1, 0, 0, 0))
