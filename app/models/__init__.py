@@ -32,6 +32,7 @@ from app.models.customers import (
     SourceRecord,
     Tier,
 )
+from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
 from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
 from app.models.routing import (
@@ -82,6 +83,8 @@ __all__ = [
     "Leg",
     "LegKind",
     "MaritalStatus",
+    "Merge",
+    "MergeMove",
     "Presence",
     "Purchase",
     "Queue",

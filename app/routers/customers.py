@@ -24,17 +24,20 @@ from app.schemas.customers import (
 )
 from app.schemas.interactions import InteractionCreate, InteractionRead
 from app.schemas.listing import Listing
+from app.schemas.merges import MergeCreate, MergeRead
 from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
-from app.services import customer_phones, customers, interactions, purchases, record_history, usage
+from app.services import customer_phones, customers, interactions, merging, purchases, record_history, usage
 from app.services.access import ScopeMissing, Signed
 from app.services.customer_card import read_card
 from app.services.customer_phones import NoSuchPhone, TooManyPhones
 from app.services.customer_search import search_customers
-from app.services.customers import NoSuchCustomer, VersionConflict, find_customer
+from app.services.customers import CustomerMoved, NoSuchCustomer, VersionConflict, find_customer, require_named
 from app.services.hotline import Hotline
+from app.services.merge_moves import CustomerBusy
+from app.services.merging import AlreadyMerged, SameCustomer
 from app.services.paging import BadCursor
 
 router = APIRouter(prefix="/customers", tags=["customers"])
@@ -125,17 +128,24 @@ async def create_customer(
     return customer
 
 
-@router.get("/{ref}", operation_id="get_customer", responses=problems(*_READING))
+@router.get("/{ref}", operation_id="get_customer", responses=problems(*_READING, CustomerMoved))
 async def get_customer(
     ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader, response: Response
 ) -> CustomerRead:
-    """One customer's own record, by id or code, and for each field whose word it is."""
-    customer = await customers.read_customer(session, await find_customer(session, ref), hotline, user)
+    """One customer's own record, by id or code, with whose word each field is.
+
+    308: they were merged into another one, who is at `Location`. Everything below this address follows by itself.
+    """
+    found = await find_customer(session, ref)
+    require_named(found, ref)
+    customer = await customers.read_customer(session, found, hotline, user)
     response.headers["ETag"] = f'"{customer.version}"'
     return customer
 
 
-@router.patch("/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *_CHANGING, VersionConflict))
+@router.patch(
+    "/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *_CHANGING, VersionConflict, CustomerMoved)
+)
 async def change_customer(
     ref: Ref,
     given: CustomerUpdate,
@@ -150,6 +160,32 @@ async def change_customer(
     customer = await customers.change_customer(session, ref, given, hotline, user, versions)
     response.headers["ETag"] = f'"{customer.version}"'
     return customer
+
+
+@router.post(
+    "/{ref}/merge",
+    operation_id="merge_customers",
+    status_code=201,
+    responses=problems(*_CHANGING, SameCustomer, AlreadyMerged, CustomerBusy),
+)
+async def merge_customers(ref: Ref, given: MergeCreate, session: DbSession, user: Writer) -> MergeRead:
+    """Make one customer of two.
+
+    The one with the older code takes in the other, whichever is named first; the other's code and id lead there for
+    ever. `POST /merges/{id}/undo` takes it back.
+    """
+    both = [await find_customer(session, each) for each in (ref, given.other)]
+    for customer, named in zip(both, (ref, given.other), strict=True):
+        merging.require_unmerged(customer, named)
+    made = await merging.merge(session, both[0].id, both[1].id, by=user.agent_id, reason=given.reason)
+    return await merging.read_merge(session, made)
+
+
+@router.get("/{ref}/merges", operation_id="list_customer_merges", responses=problems(*_READING))
+async def list_customer_merges(ref: Ref, session: DbSession, _user: Reader) -> Listing[MergeRead]:
+    """Whom a customer took in and who took them in, the latest first, also what was taken back."""
+    found = await merging.merges_of(session, (await find_customer(session, ref)).id)
+    return Listing(items=[await merging.read_merge(session, made) for made in found], next=None)
 
 
 @router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*_READING))

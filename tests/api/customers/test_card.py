@@ -181,8 +181,8 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         if any(key.column.table.name == Customer.__tablename__ for key in table.foreign_keys)
     }
 
-    derived = {"customer_search"}  # worked out from the others, and shown nowhere
-    assert hanging - derived == shown.keys(), (
+    told_elsewhere = {"customer_search", "merges"}  # worked out; `/customers/{ref}/merges`
+    assert hanging - told_elsewhere == shown.keys(), (
         "a table with a customer in it belongs on the card (schemas/customers.CustomerCard)"
     )
 
