@@ -20,7 +20,20 @@ from app.db import Database
 from app.dependencies import CarrierDesk, Runtime
 from app.embedded_postgres import EmbeddedPostgres
 from app.observability.middleware import RequestContext
-from app.routers import agent, agents, calls, customers, health, lookup, merges, queues, session, stream, telephony
+from app.routers import (
+    agent,
+    agents,
+    calls,
+    customers,
+    health,
+    lookup,
+    merges,
+    queues,
+    rights,
+    session,
+    stream,
+    telephony,
+)
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.services import search_index
@@ -92,6 +105,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(merges.router, prefix=API)
+    app.include_router(rights.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app

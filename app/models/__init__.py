@@ -35,6 +35,7 @@ from app.models.customers import (
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
 from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
+from app.models.rights import CardView, Erasure, Looked
 from app.models.routing import (
     AgentConnection,
     AgentPresence,
@@ -61,6 +62,7 @@ __all__ = [
     "Call",
     "CallStage",
     "CallTrace",
+    "CardView",
     "CarrierEvent",
     "Channel",
     "Closure",
@@ -76,12 +78,14 @@ __all__ = [
     "Direction",
     "Disposition",
     "DnisRoute",
+    "Erasure",
     "Gender",
     "HeardOfUs",
     "Intention",
     "Interaction",
     "Leg",
     "LegKind",
+    "Looked",
     "MaritalStatus",
     "Merge",
     "MergeMove",

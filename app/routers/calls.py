@@ -27,6 +27,7 @@ from app.services.calls import (
     NotYours,
 )
 from app.services.customer_phones import TooManyPhones
+from app.services.customers import CustomerErased
 from app.services.paging import BadCursor
 
 router = APIRouter(prefix="/calls", tags=["calls"])
@@ -117,7 +118,7 @@ async def put_wrap_up(call_id: UUID, given: WrapUp, session: DbSession, hotline:
 @router.put(
     "/{call_id}/customer",
     operation_id="link_customer",
-    responses=problems(NotSignedIn, ScopeMissing, NoSuchCall, NotFound, TooManyPhones),
+    responses=problems(NotSignedIn, ScopeMissing, NoSuchCall, NotFound, TooManyPhones, CustomerErased),
 )
 async def link_customer(
     call_id: UUID, given: LinkCustomer, session: DbSession, hotline: HotlineNow, user: Writer

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from app.dependencies import DbSession, HotlineNow, OriginNotAllowed, PageArgs, requires
 from app.domain.scopes import Scope
 from app.errors import BadRequest, NotSignedIn, Unavailable
+from app.models.rights import Looked
 from app.schemas.common import Line
 from app.schemas.contracts import ContractCreate, ContractRead
 from app.schemas.customers import (
@@ -31,10 +32,18 @@ from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead
 from app.schemas.screen_pop import PopOwner
 from app.services import customer_phones, customers, interactions, merging, purchases, record_history, usage
 from app.services.access import ScopeMissing, Signed
+from app.services.card_views import note_view
 from app.services.customer_card import read_card
 from app.services.customer_phones import NoSuchPhone, TooManyPhones
 from app.services.customer_search import search_customers
-from app.services.customers import CustomerMoved, NoSuchCustomer, VersionConflict, find_customer, require_named
+from app.services.customers import (
+    CustomerErased,
+    CustomerMoved,
+    NoSuchCustomer,
+    VersionConflict,
+    find_customer,
+    require_named,
+)
 from app.services.hotline import Hotline
 from app.services.merge_moves import CustomerBusy
 from app.services.merging import AlreadyMerged, SameCustomer
@@ -49,7 +58,7 @@ Ref = Annotated[str, Path(description="The customer's id or code.", examples=["C
 _SEARCHING = (NotSignedIn, ScopeMissing, Unavailable)
 _READING = (*_SEARCHING, NoSuchCustomer)
 _ADDING = (*_SEARCHING, OriginNotAllowed)
-_CHANGING = (*_READING, OriginNotAllowed)
+_CHANGING = (*_READING, OriginNotAllowed, CustomerErased)
 _ENTITY_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
@@ -138,6 +147,7 @@ async def get_customer(
     """
     found = await find_customer(session, ref)
     require_named(found, ref)
+    await note_view(session, found.id, Looked.RECORD, user)
     customer = await customers.read_customer(session, found, hotline, user)
     response.headers["ETag"] = f'"{customer.version}"'
     return customer
@@ -191,19 +201,24 @@ async def list_customer_merges(ref: Ref, session: DbSession, _user: Reader) -> L
 @router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*_READING))
 async def get_customer_card(ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader) -> CustomerCard:
     """All that is known of a customer, on one page, with the sentence to open with."""
-    return await read_card(session, await find_customer(session, ref), hotline, datetime.now(UTC), user)
+    customer = await find_customer(session, ref)
+    await note_view(session, customer.id, Looked.CARD, user)
+    return await read_card(session, customer, hotline, datetime.now(UTC), user)
 
 
 @router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*_READING, BadCursor))
-async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[TimelineEntry]:
+async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[TimelineEntry]:
     """Calls, other contacts and notes in one list, the latest first."""
-    return await interactions.read_timeline(session, (await find_customer(session, ref)).id, page)
+    customer = await find_customer(session, ref)
+    await note_view(session, customer.id, Looked.TIMELINE, user)
+    return await interactions.read_timeline(session, customer.id, page)
 
 
 @router.get("/{ref}/history", operation_id="get_customer_history", responses=problems(*_READING, BadCursor))
 async def get_customer_history(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[ChangeRead]:
     """What changed of a customer's record, the latest first, and by whom or by which system's word."""
     customer = await find_customer(session, ref)
+    await note_view(session, customer.id, Looked.HISTORY, user)
     may_see = user.may(Scope.CUSTOMERS_IDENTITY)
     return await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
 

@@ -12,6 +12,7 @@ from app.schemas.merges import MergeRead
 from app.schemas.problem import problems
 from app.services import merging
 from app.services.access import ScopeMissing, Signed
+from app.services.customers import CustomerErased
 from app.services.merge_moves import CustomerBusy
 from app.services.merging import MergeNotLast, MergeUndone, NoSuchMerge
 
@@ -31,7 +32,7 @@ async def get_merge(
 @router.post(
     "/{merge_id}/undo",
     operation_id="undo_merge",
-    responses=problems(*_READING, OriginNotAllowed, MergeUndone, MergeNotLast, CustomerBusy),
+    responses=problems(*_READING, OriginNotAllowed, MergeUndone, MergeNotLast, CustomerErased, CustomerBusy),
 )
 async def undo_merge(
     merge_id: UUID, session: DbSession, user: Annotated[Signed, requires(Scope.CUSTOMERS_WRITE)]

@@ -148,7 +148,7 @@ async def search_customers(session: AsyncSession, q: str, page: Page, hotline: H
 
 async def _everybody(session: AsyncSession, page: Page, hotline: Hotline) -> Listing[CustomerSummary]:
     before: UUID | None = decode_cursor(page.cursor, UUID)[0] if page.cursor else None
-    wanted = select(Customer.id).where(Customer.merged_into_id.is_(None))
+    wanted = select(Customer.id).where(Customer.merged_into_id.is_(None), Customer.erased_at.is_(None))
     if before is not None:
         wanted = wanted.where(Customer.id < before)
     ids = list(await session.scalars(wanted.order_by(Customer.id.desc()).limit(page.limit + 1)))

@@ -52,6 +52,12 @@ class UnknownOwner(Invalid):
     code = "unknown_owner"
 
 
+class CustomerErased(Conflict):
+    """The customer was forgotten; nothing can be written of them any more."""
+
+    code = "customer_erased"
+
+
 class CustomerMoved(AppError):
     """The customer was merged into another one, who is at `Location`; `customer_id` and `customer_code` say who."""
 
@@ -68,6 +74,7 @@ async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) 
 
     Raises:
         NoSuchCustomer: there is none.
+        CustomerErased: they are to be locked, and were forgotten.
     """
     customer_id, code = _id_or_code(ref)
     wanted = select(Customer).where(Customer.id == customer_id if customer_id else Customer.code == code)
@@ -83,6 +90,8 @@ async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) 
             again = again.with_for_update(key_share=True)
         customer = await session.scalar(again.execution_options(populate_existing=True))
         if customer is not None and customer.merged_into_id is None:
+            if lock and customer.erased_at is not None:
+                raise CustomerErased("This customer was forgotten. Nothing can be written of them.")
             return customer
     raise NoSuchCustomer("There is no such customer.")
 

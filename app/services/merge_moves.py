@@ -30,6 +30,8 @@ STAYING: Final = {
     "customers": "a signpost to the absorbed one is turned to the survivor",
     "customer_changes": "the history of a record stays with it, and the survivor's shows both",
     "customer_search": "worked out anew",
+    "card_views": "who looked at which of them stays true",
+    "erasures": "whoever was forgotten is not merged",
     "merges": "who was merged into whom stays as it was",
 }
 """Tables that refer to customers and are treated otherwise, and how."""

@@ -26,7 +26,7 @@ from app.models.people import Agent
 from app.schemas.merges import MergedCustomer, MergeRead
 from app.schemas.screen_pop import PopOwner
 from app.services import search_index
-from app.services.customers import CustomerMoved, require_named
+from app.services.customers import CustomerErased, CustomerMoved, require_named
 from app.services.merge_moves import MOVED, Pair, lock_both, move, move_back, turn_signposts, turn_signposts_back
 from app.services.record_history import log_changes
 from app.services.survivorship import ADOPT, Cause, settle
@@ -77,6 +77,7 @@ async def merge(session: AsyncSession, survivor_id: UUID, absorbed_id: UUID, *, 
     Raises:
         SameCustomer, NotFound: there are not two.
         AlreadyMerged: one of them is none any more.
+        CustomerErased: one of them was forgotten.
         CustomerBusy: somebody else holds one of them.
     """
     if survivor_id == absorbed_id:
@@ -88,6 +89,7 @@ async def merge(session: AsyncSession, survivor_id: UUID, absorbed_id: UUID, *, 
     for row in rows.values():
         if row["merged_into_id"] is not None:
             raise await _already_merged(session, row)
+        _refuse_erased(row)
     older, newer = sorted(rows.values(), key=lambda row: (len(row["code"]), row["code"]))
     pair = Pair(UUID(older["id"]), UUID(newer["id"]))
     made = Merge(
@@ -121,6 +123,7 @@ async def undo(session: AsyncSession, merge_id: UUID, *, by: UUID | None) -> Mer
     Raises:
         NoSuchMerge: there is none.
         MergeUndone: it was taken back before.
+        CustomerErased: they were forgotten meanwhile.
         MergeNotLast: another one has to be taken back first.
         CustomerBusy: somebody else holds one of them.
     """
@@ -130,6 +133,8 @@ async def undo(session: AsyncSession, merge_id: UUID, *, by: UUID | None) -> Mer
     # Only now nobody else can be at it.
     await session.refresh(made, with_for_update=True)
     await _check_turn(session, made)
+    for row in (await _rows(session, [pair.survivor_id, pair.absorbed_id])).values():
+        _refuse_erased(row)
     await session.execute(
         update(Customer.__table__)  # type: ignore[arg-type]
         .where(Customer.id == pair.absorbed_id)
@@ -208,6 +213,11 @@ def _merged(row: Mapping[str, Any]) -> MergedCustomer:
 
 def _named(made: Merge, row: Mapping[str, Any]) -> dict[str, str]:
     return {"merge_id": str(made.id), "code": row["code"]}
+
+
+def _refuse_erased(row: Mapping[str, Any]) -> None:
+    if row["erased_at"] is not None:
+        raise CustomerErased(f"{row['code']} was forgotten, and cannot be merged or taken apart any more.")
 
 
 async def _already_merged(session: AsyncSession, row: Mapping[str, Any]) -> AlreadyMerged:

@@ -44,7 +44,7 @@ _LOCK: Final = text("SELECT id FROM customers WHERE id = ANY(:ids) ORDER BY id F
 _READ: Final = text("""
 SELECT known.*, coalesce(no, nextval('customer_search_no_seq')) AS no FROM (
     SELECT c.id, c.kind, c.name, c.surname, c.latin_name, c.latin_surname, c.gender, c.email, c.updated_at AS as_of,
-           c.merged_into_id IS NOT NULL AS is_hidden,
+           c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL AS is_hidden,
            ARRAY(SELECT p.e164 FROM customer_phones p WHERE p.customer_id = c.id ORDER BY p.id) AS e164s,
            ARRAY(SELECT p.national_number FROM customer_phones p WHERE p.customer_id = c.id ORDER BY p.id)
                AS national_numbers,

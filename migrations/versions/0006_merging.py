@@ -1,4 +1,7 @@
-"""Merging customers and taking it back; what is written of somebody who was just merged goes to who took them in."""
+"""Merging customers and taking it back; who looked at whom, and who was forgotten.
+
+What is written of somebody who was merged a moment ago goes to whoever took them in.
+"""
 
 from collections.abc import Sequence
 
@@ -56,6 +59,45 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("merge_id", "table_name", "row_id", name=op.f("pk_merge_moves")),
     )
+    op.add_column("customers", sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_table(
+        "card_views",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("agent_id", sa.Uuid(), nullable=True),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("looked_at", sa.String(length=32), nullable=False),
+        sa.Column("via", sa.Text(), nullable=False),
+        sa.CheckConstraint(
+            "looked_at = ANY ('{record,card,timeline,history,export}'::text[])", name=op.f("ck_card_views_looked_at")
+        ),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_card_views_customer_id_customers"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(
+            ["agent_id"], ["agents.id"], name=op.f("fk_card_views_agent_id_agents"), ondelete="SET NULL"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_card_views")),
+    )
+    at, row_id = sa.text("at DESC"), sa.text("id DESC")
+    op.create_index("ix_card_views_at_id", "card_views", [at, row_id])
+    op.create_index("ix_card_views_customer_id_at", "card_views", ["customer_id", at, row_id])
+    op.create_index("ix_card_views_agent_id_at", "card_views", ["agent_id", at, row_id])
+    op.create_table(
+        "erasures",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("by_id", sa.Uuid(), nullable=True),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("rows", postgresql.JSONB(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["customer_id"], ["customers.id"], name=op.f("fk_erasures_customer_id_customers"), ondelete="CASCADE"
+        ),
+        sa.ForeignKeyConstraint(["by_id"], ["agents.id"], name=op.f("fk_erasures_by_id_agents"), ondelete="SET NULL"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
+    )
+    op.create_index(op.f("ix_erasures_customer_id"), "erasures", ["customer_id"])
     # Whoever writes of a customer may have looked them up just before they were merged. The lock waits for a merge
     # that is under way, and each query of a function sees what was committed until then.
     op.execute(
@@ -84,6 +126,9 @@ def downgrade() -> None:
     for table in FOLLOWING:
         op.execute(f"DROP TRIGGER follow_merged_customer ON {table}")
     op.execute("DROP FUNCTION follow_merged_customer()")
+    op.drop_table("erasures")
+    op.drop_table("card_views")
+    op.drop_column("customers", "erased_at")
     op.drop_table("merge_moves")
     op.drop_index("ix_merges_absorbed_id", table_name="merges")
     op.drop_index("ix_merges_survivor_id_merged_at", table_name="merges")

@@ -36,7 +36,7 @@ from app.services.search_index import refresh
 from app.services.survivorship import say_by_hand, settle
 from tests.api.customers.support import a_call, a_contact
 from tests.factories import make_agent, make_customer, phone_row
-from tests.support import fresh_database
+from tests.support import fresh_database, somebody_waits
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
 HISTORY = {"merges", "merge_moves", "customer_changes"}
@@ -383,12 +383,7 @@ async def test_what_is_written_of_somebody_who_is_being_merged_goes_to_the_survi
     async with database.session_scope() as session:
         await merge(session, older.id, newer.id, by=None, reason="same")
         writing = asyncio.create_task(write())
-        waits = text(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-        async with asyncio.timeout(10), database.session_scope() as watcher:
-            while not await watcher.scalar(waits):  # noqa: ASYNC110 - nobody tells us, the server has to be asked
-                await asyncio.sleep(0)
+        await somebody_waits(database)
     await writing
 
     async with database.session_scope() as session:
