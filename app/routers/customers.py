@@ -30,7 +30,16 @@ from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
-from app.services import customer_phones, customers, interactions, merging, purchases, record_history, usage
+from app.services import (
+    contact_masking,
+    customer_phones,
+    customers,
+    interactions,
+    merging,
+    purchases,
+    record_history,
+    usage,
+)
 from app.services.access import ScopeMissing, Signed
 from app.services.card_views import note_view
 from app.services.customer_card import read_card
@@ -93,7 +102,7 @@ async def search(
     session: DbSession,
     hotline: HotlineNow,
     page: PageArgs,
-    _user: Reader,
+    user: Reader,
     q: Annotated[
         Line,
         Query(
@@ -111,7 +120,7 @@ async def search(
     First those whose code, number, address or serial number it is; then those with something that begins with it; then
     those with all of its words.
     """
-    return await search_customers(session, q, page, hotline)
+    return contact_masking.summaries_for(user, await search_customers(session, q, page, hotline))
 
 
 @router.post(
@@ -134,7 +143,7 @@ async def create_customer(
     customer = await customers.create_customer(session, given, hotline, user)
     response.headers["Location"] = f"/api/v1/customers/{customer.id}"
     response.headers["ETag"] = f'"{customer.version}"'
-    return customer
+    return contact_masking.customer_for(user, customer)
 
 
 @router.get("/{ref}", operation_id="get_customer", responses=problems(*_READING, CustomerMoved))
@@ -150,7 +159,7 @@ async def get_customer(
     await note_view(session, found.id, Looked.RECORD, user)
     customer = await customers.read_customer(session, found, hotline, user)
     response.headers["ETag"] = f'"{customer.version}"'
-    return customer
+    return contact_masking.customer_for(user, customer)
 
 
 @router.patch(
@@ -169,7 +178,7 @@ async def change_customer(
     versions = read_versions(if_match)
     customer = await customers.change_customer(session, ref, given, hotline, user, versions)
     response.headers["ETag"] = f'"{customer.version}"'
-    return customer
+    return contact_masking.customer_for(user, customer)
 
 
 @router.post(
@@ -203,7 +212,7 @@ async def get_customer_card(ref: Ref, session: DbSession, hotline: HotlineNow, u
     """All that is known of a customer, on one page, with the sentence to open with."""
     customer = await find_customer(session, ref)
     await note_view(session, customer.id, Looked.CARD, user)
-    return await read_card(session, customer, hotline, datetime.now(UTC), user)
+    return contact_masking.card_for(user, await read_card(session, customer, hotline, datetime.now(UTC), user))
 
 
 @router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*_READING, BadCursor))
@@ -211,7 +220,7 @@ async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, us
     """Calls, other contacts and notes in one list, the latest first."""
     customer = await find_customer(session, ref)
     await note_view(session, customer.id, Looked.TIMELINE, user)
-    return await interactions.read_timeline(session, customer.id, page)
+    return contact_masking.timeline_for(user, await interactions.read_timeline(session, customer.id, page))
 
 
 @router.get("/{ref}/history", operation_id="get_customer_history", responses=problems(*_READING, BadCursor))
@@ -220,13 +229,16 @@ async def get_customer_history(ref: Ref, session: DbSession, page: PageArgs, use
     customer = await find_customer(session, ref)
     await note_view(session, customer.id, Looked.HISTORY, user)
     may_see = user.may(Scope.CUSTOMERS_IDENTITY)
-    return await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
+    found = await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
+    return contact_masking.history_for(user, found)
 
 
 @router.get("/{ref}/notes", operation_id="list_customer_notes", responses=problems(*_READING, BadCursor))
-async def list_customer_notes(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[CustomerNoteRead]:
+async def list_customer_notes(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[CustomerNoteRead]:
     """What people noted of a customer, the latest first."""
-    return await record_history.list_notes(session, (await find_customer(session, ref)).id, page)
+    return contact_masking.notes_for(
+        user, await record_history.list_notes(session, (await find_customer(session, ref)).id, page)
+    )
 
 
 @router.post("/{ref}/notes", operation_id="add_customer_note", status_code=201, responses=problems(*_CHANGING))
@@ -243,10 +255,13 @@ async def list_customer_usage(ref: Ref, session: DbSession, page: PageArgs, _use
 
 
 @router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*_READING))
-async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> Listing[PhoneRead]:
+async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader) -> Listing[PhoneRead]:
     """A customer's numbers, all at once: the primary one first, then as they were added."""
     phones = await customer_phones.phones_of(session, (await find_customer(session, ref)).id)
-    return Listing(items=[customer_phones.phone_read(phone, hotline) for phone in phones], next=None)
+    return Listing(
+        items=[contact_masking.phone_for(user, customer_phones.phone_read(phone, hotline)) for phone in phones],
+        next=None,
+    )
 
 
 @router.post(
@@ -332,9 +347,11 @@ async def add_contract(
 
 
 @router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*_READING, BadCursor))
-async def list_interactions(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[InteractionRead]:
+async def list_interactions(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[InteractionRead]:
     """What was written down of contacts with a customer, the latest first."""
-    return await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
+    return contact_masking.interactions_for(
+        user, await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
+    )
 
 
 @router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*_CHANGING))
