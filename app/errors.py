@@ -1,6 +1,7 @@
 """Errors that a caller of the service is meant to understand.
 
 AppError
+├── customers.CustomerMoved  308  merged into another customer, who is at `Location`
 ├── BadRequest          400  what was asked makes no sense
 ├── NotSignedIn         401
 ├── NotAllowed          403

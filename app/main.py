@@ -30,7 +30,9 @@ from app.routers import (
     health,
     imports,
     lookup,
+    merges,
     queues,
+    rights,
     session,
     stream,
     telephony,
@@ -129,6 +131,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)
     app.include_router(imports.router, prefix=API)
+    app.include_router(merges.router, prefix=API)
+    app.include_router(rights.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app

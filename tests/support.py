@@ -15,6 +15,7 @@ import asyncpg
 import httpx
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from app import migrate
 from app.config import Settings, load_settings
@@ -184,3 +185,16 @@ async def sign_in_as(served: Served, role: Role = Role.AGENT, **fields: Any) -> 
         secret = await open_session(session, agent.id)
     http = served.client(cookies={SESSION_COOKIE: secret})
     return SignedIn(agent, http, secret)
+
+
+async def somebody_waits(database: Database) -> None:
+    """Until a transaction of this database waits for another's lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(10):
+        while True:
+            # Asked in a new transaction each time: what it says stays the same within one.
+            async with database.session_scope() as session:
+                if await session.scalar(waiting):
+                    return

@@ -265,8 +265,9 @@ def create_token(
         list[str],
         typer.Option(
             metavar="SCOPE",
-            help="What it may do; can be repeated: calls:read, calls:write, customers:read, customers:write, lookup, "
-            "agent, agents:read, agents:write, admin. Never more than the person's role may.",
+            help="What it may do; can be repeated: calls:read, calls:write, customers:read, customers:write, "
+            "customers:contact, customers:identity, audit:read, lookup, agent, agents:read, agents:write, admin. Never "
+            "more than the person's role may.",
             show_default=False,
         ),
     ],

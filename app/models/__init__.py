@@ -35,9 +35,11 @@ from app.models.customers import (
     Tier,
 )
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
+from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
 from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
 from app.models.relations import Consent, ConsentPurpose, ConsentState, CustomerLink, LinkKind
+from app.models.rights import CardView, Erasure, Looked
 from app.models.routing import (
     AgentConnection,
     AgentPresence,
@@ -65,6 +67,7 @@ __all__ = [
     "Call",
     "CallStage",
     "CallTrace",
+    "CardView",
     "CarrierEvent",
     "Channel",
     "Claim",
@@ -85,6 +88,7 @@ __all__ = [
     "Direction",
     "Disposition",
     "DnisRoute",
+    "Erasure",
     "Gender",
     "HeardOfUs",
     "Import",
@@ -97,7 +101,10 @@ __all__ = [
     "Leg",
     "LegKind",
     "LinkKind",
+    "Looked",
     "MaritalStatus",
+    "Merge",
+    "MergeMove",
     "Presence",
     "Purchase",
     "Queue",

@@ -181,6 +181,7 @@ class Customer(HasId, HasTimes, Base):
     note: Mapped[str] = mapped_column(server_default="")
     merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"))
     settled_at: Mapped[datetime | None]
+    erased_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy wants a plain class attribute

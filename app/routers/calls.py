@@ -26,7 +26,9 @@ from app.services.calls import (
     NotTaken,
     NotYours,
 )
+from app.services.contact_masking import call_for, whole_call_for
 from app.services.customer_phones import TooManyPhones
+from app.services.customers import CustomerErased
 from app.services.paging import BadCursor
 
 router = APIRouter(prefix="/calls", tags=["calls"])
@@ -41,7 +43,7 @@ async def _read(session: DbSession, call_id: UUID) -> CallRead:
 @router.get("", operation_id="list_calls", responses=problems(NotSignedIn, ScopeMissing, BadCursor))
 async def list_calls(
     session: DbSession,
-    _user: Reader,
+    user: Reader,
     page: PageArgs,
     state: CallState | None = None,
     queue_id: UUID | None = None,
@@ -54,13 +56,13 @@ async def list_calls(
     """Calls, the latest first."""
     wanted = CallFilter(state, queue_id, customer_id, agent_id, since, until, promised)
     items, more = await calls.list_calls(session, wanted, page)
-    return Listing[CallSummary](items=[CallSummary.model_validate(item) for item in items], next=more)
+    return Listing[CallSummary](items=[call_for(user, CallSummary.model_validate(item)) for item in items], next=more)
 
 
 @router.get("/{call_id}", operation_id="get_call", responses=problems(NotSignedIn, ScopeMissing, NoSuchCall))
-async def get_call(call_id: UUID, session: DbSession, _user: Reader) -> CallRead:
+async def get_call(call_id: UUID, session: DbSession, user: Reader) -> CallRead:
     """One call with its legs and recordings."""
-    return await _read(session, call_id)
+    return whole_call_for(user, await _read(session, call_id))
 
 
 @router.get("/{call_id}/trace", operation_id="get_trace", responses=problems(NotSignedIn, ScopeMissing, NoSuchCall))
@@ -117,7 +119,7 @@ async def put_wrap_up(call_id: UUID, given: WrapUp, session: DbSession, hotline:
 @router.put(
     "/{call_id}/customer",
     operation_id="link_customer",
-    responses=problems(NotSignedIn, ScopeMissing, NoSuchCall, NotFound, TooManyPhones),
+    responses=problems(NotSignedIn, ScopeMissing, NoSuchCall, NotFound, TooManyPhones, CustomerErased),
 )
 async def link_customer(
     call_id: UUID, given: LinkCustomer, session: DbSession, hotline: HotlineNow, user: Writer

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from app.dependencies import DbSession, HotlineNow, OriginNotAllowed, PageArgs, RuntimeOf, requires
 from app.domain.scopes import Scope
 from app.errors import BadRequest, NotSignedIn, Unavailable
+from app.models.rights import Looked
 from app.schemas.common import Line
 from app.schemas.contracts import ContractCreate, ContractRead
 from app.schemas.customers import (
@@ -24,17 +25,37 @@ from app.schemas.customers import (
 )
 from app.schemas.interactions import InteractionCreate, InteractionRead
 from app.schemas.listing import Listing
+from app.schemas.merges import MergeCreate, MergeRead
 from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
-from app.services import customer_phones, customers, interactions, purchases, record_history, usage
+from app.services import (
+    contact_masking,
+    customer_phones,
+    customers,
+    interactions,
+    merging,
+    purchases,
+    record_history,
+    usage,
+)
 from app.services.access import ScopeMissing, Signed
+from app.services.card_views import note_view
 from app.services.customer_card import read_card
 from app.services.customer_phones import NoSuchPhone, TooManyPhones
 from app.services.customer_search import search_customers
-from app.services.customers import NoSuchCustomer, VersionConflict, find_customer
+from app.services.customers import (
+    CustomerErased,
+    CustomerMoved,
+    NoSuchCustomer,
+    VersionConflict,
+    find_customer,
+    require_named,
+)
 from app.services.hotline import Hotline
+from app.services.merge_moves import CustomerBusy
+from app.services.merging import AlreadyMerged, SameCustomer
 from app.services.paging import BadCursor
 
 router = APIRouter(prefix="/customers", tags=["customers"])
@@ -46,7 +67,7 @@ Ref = Annotated[str, Path(description="The customer's id or code.", examples=["C
 _SEARCHING = (NotSignedIn, ScopeMissing, Unavailable)
 READING = (*_SEARCHING, NoSuchCustomer)
 _ADDING = (*_SEARCHING, OriginNotAllowed)
-CHANGING = (*READING, OriginNotAllowed)
+CHANGING = (*READING, OriginNotAllowed, CustomerErased)
 _ENTITY_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
@@ -81,7 +102,7 @@ async def search(
     session: DbSession,
     hotline: HotlineNow,
     page: PageArgs,
-    _user: Reader,
+    user: Reader,
     q: Annotated[
         Line,
         Query(
@@ -99,7 +120,7 @@ async def search(
     First those whose code, number, address or serial number it is; then those with something that begins with it; then
     those with all of its words.
     """
-    return await search_customers(session, q, page, hotline)
+    return contact_masking.summaries_for(user, await search_customers(session, q, page, hotline))
 
 
 @router.post(
@@ -122,20 +143,28 @@ async def create_customer(
     customer = await customers.create_customer(session, given, hotline, user)
     response.headers["Location"] = f"/api/v1/customers/{customer.id}"
     response.headers["ETag"] = f'"{customer.version}"'
-    return customer
+    return contact_masking.customer_for(user, customer)
 
 
-@router.get("/{ref}", operation_id="get_customer", responses=problems(*READING))
+@router.get("/{ref}", operation_id="get_customer", responses=problems(*READING, CustomerMoved))
 async def get_customer(
     ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader, response: Response
 ) -> CustomerRead:
-    """One customer's own record, by id or code, and for each field whose word it is."""
-    customer = await customers.read_customer(session, await find_customer(session, ref), hotline, user)
+    """One customer's own record, by id or code, with whose word each field is.
+
+    308: they were merged into another one, who is at `Location`. Everything below this address follows by itself.
+    """
+    found = await find_customer(session, ref)
+    require_named(found, ref)
+    await note_view(session, found.id, Looked.RECORD, user)
+    customer = await customers.read_customer(session, found, hotline, user)
     response.headers["ETag"] = f'"{customer.version}"'
-    return customer
+    return contact_masking.customer_for(user, customer)
 
 
-@router.patch("/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *CHANGING, VersionConflict))
+@router.patch(
+    "/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *CHANGING, VersionConflict, CustomerMoved)
+)
 async def change_customer(
     ref: Ref,
     given: CustomerUpdate,
@@ -149,7 +178,33 @@ async def change_customer(
     versions = read_versions(if_match)
     customer = await customers.change_customer(session, ref, given, hotline, user, versions)
     response.headers["ETag"] = f'"{customer.version}"'
-    return customer
+    return contact_masking.customer_for(user, customer)
+
+
+@router.post(
+    "/{ref}/merge",
+    operation_id="merge_customers",
+    status_code=201,
+    responses=problems(*CHANGING, SameCustomer, AlreadyMerged, CustomerBusy),
+)
+async def merge_customers(ref: Ref, given: MergeCreate, session: DbSession, user: Writer) -> MergeRead:
+    """Make one customer of two.
+
+    The one with the older code takes in the other, whichever is named first; the other's code and id lead there for
+    ever. `POST /merges/{id}/undo` takes it back.
+    """
+    both = [await find_customer(session, each) for each in (ref, given.other)]
+    for customer, named in zip(both, (ref, given.other), strict=True):
+        merging.require_unmerged(customer, named)
+    made = await merging.merge(session, both[0].id, both[1].id, by=user.agent_id, reason=given.reason)
+    return await merging.read_merge(session, made)
+
+
+@router.get("/{ref}/merges", operation_id="list_customer_merges", responses=problems(*READING))
+async def list_customer_merges(ref: Ref, session: DbSession, _user: Reader) -> Listing[MergeRead]:
+    """Whom a customer took in and who took them in, the latest first, also what was taken back."""
+    found = await merging.merges_of(session, (await find_customer(session, ref)).id)
+    return Listing(items=[await merging.read_merge(session, made) for made in found], next=None)
 
 
 @router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*READING))
@@ -157,28 +212,36 @@ async def get_customer_card(
     ref: Ref, session: DbSession, hotline: HotlineNow, runtime: RuntimeOf, user: Reader
 ) -> CustomerCard:
     """All that is known of a customer, on one page, with the sentence to open with."""
-    customer, years = await find_customer(session, ref), runtime.settings.customer_years
-    return await read_card(session, customer, hotline, datetime.now(UTC), user, years)
+    customer = await find_customer(session, ref)
+    await note_view(session, customer.id, Looked.CARD, user)
+    years = runtime.settings.customer_years
+    return contact_masking.card_for(user, await read_card(session, customer, hotline, datetime.now(UTC), user, years))
 
 
 @router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*READING, BadCursor))
-async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[TimelineEntry]:
+async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[TimelineEntry]:
     """Calls, other contacts and notes in one list, the latest first."""
-    return await interactions.read_timeline(session, (await find_customer(session, ref)).id, page)
+    customer = await find_customer(session, ref)
+    await note_view(session, customer.id, Looked.TIMELINE, user)
+    return contact_masking.timeline_for(user, await interactions.read_timeline(session, customer.id, page))
 
 
 @router.get("/{ref}/history", operation_id="get_customer_history", responses=problems(*READING, BadCursor))
 async def get_customer_history(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[ChangeRead]:
     """What changed of a customer's record, the latest first, and by whom or by which system's word."""
     customer = await find_customer(session, ref)
+    await note_view(session, customer.id, Looked.HISTORY, user)
     may_see = user.may(Scope.CUSTOMERS_IDENTITY)
-    return await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
+    found = await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
+    return contact_masking.history_for(user, found)
 
 
 @router.get("/{ref}/notes", operation_id="list_customer_notes", responses=problems(*READING, BadCursor))
-async def list_customer_notes(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[CustomerNoteRead]:
+async def list_customer_notes(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[CustomerNoteRead]:
     """What people noted of a customer, the latest first."""
-    return await record_history.list_notes(session, (await find_customer(session, ref)).id, page)
+    return contact_masking.notes_for(
+        user, await record_history.list_notes(session, (await find_customer(session, ref)).id, page)
+    )
 
 
 @router.post("/{ref}/notes", operation_id="add_customer_note", status_code=201, responses=problems(*CHANGING))
@@ -195,10 +258,13 @@ async def list_customer_usage(ref: Ref, session: DbSession, page: PageArgs, _use
 
 
 @router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*READING))
-async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> Listing[PhoneRead]:
+async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader) -> Listing[PhoneRead]:
     """A customer's numbers, all at once: the primary one first, then as they were added."""
     phones = await customer_phones.phones_of(session, (await find_customer(session, ref)).id)
-    return Listing(items=[customer_phones.phone_read(phone, hotline) for phone in phones], next=None)
+    return Listing(
+        items=[contact_masking.phone_for(user, customer_phones.phone_read(phone, hotline)) for phone in phones],
+        next=None,
+    )
 
 
 @router.post(
@@ -284,9 +350,11 @@ async def add_contract(
 
 
 @router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*READING, BadCursor))
-async def list_interactions(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[InteractionRead]:
+async def list_interactions(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[InteractionRead]:
     """What was written down of contacts with a customer, the latest first."""
-    return await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
+    return contact_masking.interactions_for(
+        user, await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
+    )
 
 
 @router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*CHANGING))

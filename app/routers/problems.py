@@ -91,6 +91,8 @@ def _answer_to(error: Exception) -> _Answer:
         headers = dict(error.headers)
         if "retry_after" in error.extra:
             headers["Retry-After"] = str(math.ceil(error.extra["retry_after"]))
+        if "location" in error.extra:
+            headers["Location"] = error.extra["location"]
         return _Answer(error.status, error.code, error.title, error.detail, error.extra, headers)
     if isinstance(error, HTTPException):
         kind = _FRAMEWORK_KINDS.get(error.status_code)

@@ -26,6 +26,7 @@ _DESK: Final = frozenset(
         Scope.CALLS_WRITE,
         Scope.CUSTOMERS_READ,
         Scope.CUSTOMERS_WRITE,
+        Scope.CUSTOMERS_CONTACT,
         Scope.LOOKUP,
         Scope.AGENT,
         Scope.AGENTS_READ,
@@ -35,7 +36,14 @@ _DESK: Final = frozenset(
 ROLE_SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.AGENT: _DESK,
     Role.ACCOUNT_MANAGER: _DESK,
-    Role.SUPERVISOR: _DESK | {Scope.AGENTS_WRITE, Scope.CALLS_SUPERVISE, Scope.CUSTOMERS_IDENTITY, Scope.IMPORTS},
+    Role.SUPERVISOR: _DESK
+    | {
+        Scope.AGENTS_WRITE,
+        Scope.CALLS_SUPERVISE,
+        Scope.CUSTOMERS_IDENTITY,
+        Scope.IMPORTS,
+        Scope.AUDIT_READ,
+    },
     Role.ANALYST: frozenset({Scope.CALLS_READ, Scope.CUSTOMERS_READ, Scope.LOOKUP, Scope.AGENTS_READ}),
     Role.ADMIN: frozenset(Scope),
 }

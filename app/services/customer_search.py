@@ -148,7 +148,7 @@ async def search_customers(session: AsyncSession, q: str, page: Page, hotline: H
 
 async def _everybody(session: AsyncSession, page: Page, hotline: Hotline) -> Listing[CustomerSummary]:
     before: UUID | None = decode_cursor(page.cursor, UUID)[0] if page.cursor else None
-    wanted = select(Customer.id)
+    wanted = select(Customer.id).where(Customer.merged_into_id.is_(None), Customer.erased_at.is_(None))
     if before is not None:
         wanted = wanted.where(Customer.id < before)
     ids = list(await session.scalars(wanted.order_by(Customer.id.desc()).limit(page.limit + 1)))
@@ -201,9 +201,17 @@ def _ways_to_name(q: str, hotline: Hotline) -> list[Select[Any]]:
     ways: list[Select[Any]] = []
     code = _CODE.fullmatch(q)
     if code is not None:
-        ways.append(select(Customer.id.label("id")).where(Customer.code == f"C{code[1].zfill(_CODE_DIGITS)}"))
+        # A code for ever leads to whoever has taken in its customer.
+        now = func.coalesce(Customer.merged_into_id, Customer.id)
+        ways.append(select(now.label("id")).where(Customer.code == f"C{code[1].zfill(_CODE_DIGITS)}"))
     if "@" in q:
-        ways.append(_newest_of(select(Customer.id.label("id")).where(func.lower(Customer.email) == q.lower())))
+        ways.append(
+            _newest_of(
+                select(Customer.id.label("id")).where(
+                    func.lower(Customer.email) == q.lower(), Customer.merged_into_id.is_(None)
+                )
+            )
+        )
     number = hotline.number(q)
     phone_id = CustomerPhone.customer_id.label("id")
     if number.e164 is not None:
@@ -238,6 +246,7 @@ async def _code_begins(search: _Search, place: str | None, limit: int) -> list[_
         Customer.code >= search.code,
         Customer.code <= f"{search.code}999999999999",
         Customer.id.not_in(search.exact),
+        Customer.merged_into_id.is_(None),
     )
     if place is not None:
         wanted = wanted.where(Customer.code < place)

@@ -13,7 +13,7 @@ from app.domain.derived import derive
 from app.domain.identity import mask_national_id
 from app.domain.scopes import Scope
 from app.domain.survivorship import FIELDS
-from app.errors import Conflict, Invalid, NotFound
+from app.errors import AppError, Conflict, Invalid, NotFound
 from app.models.customers import Customer, CustomerKind
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
@@ -52,24 +52,62 @@ class UnknownOwner(Invalid):
     code = "unknown_owner"
 
 
+class CustomerErased(Conflict):
+    """The customer was forgotten; nothing can be written of them any more."""
+
+    code = "customer_erased"
+
+
+class CustomerMoved(AppError):
+    """The customer was merged into another one, who is at `Location`; `customer_id` and `customer_code` say who."""
+
+    status = 308
+    code = "customer_moved"
+    title = "Merged into another customer"
+
+
 async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) -> Customer:
-    """A customer by id or code (in either case).
+    """A customer by id or code (in either case). For one who was merged, whoever took them in.
 
     Args:
         lock: hold the row until the transaction ends, so that changes to it and its phones come one after the other.
 
     Raises:
         NoSuchCustomer: there is none.
+        CustomerErased: they are to be locked, and were forgotten.
     """
     customer_id, code = id_or_code(ref)
     wanted = select(Customer).where(Customer.id == customer_id if customer_id else Customer.code == code)
-    if lock:
-        # Weaker than FOR UPDATE: a call of this customer's that rings meanwhile must not wait for us.
-        wanted = wanted.with_for_update(key_share=True)
     customer = None if customer_id is None and code is None else await session.scalar(wanted)
-    if customer is None:
-        raise NoSuchCustomer("There is no such customer.")
-    return customer
+    while customer is not None:
+        found_id = customer.merged_into_id or customer.id
+        if found_id == customer.id and not lock:
+            return customer
+        again = select(Customer).where(Customer.id == found_id)
+        if lock:
+            # Only the one that is wanted, lest we wait for a merge that waits for us. Weaker than FOR UPDATE: a call
+            # of this customer's that rings meanwhile must not wait for us.
+            again = again.with_for_update(key_share=True)
+        customer = await session.scalar(again.execution_options(populate_existing=True))
+        if customer is not None and customer.merged_into_id is None:
+            if lock and customer.erased_at is not None:
+                raise CustomerErased("This customer was forgotten. Nothing can be written of them.")
+            return customer
+    raise NoSuchCustomer("There is no such customer.")
+
+
+def require_named(customer: Customer, ref: str) -> None:
+    """Raises CustomerMoved unless `ref` is this customer's own id or code, but one who was merged into them."""
+    customer_id, code = id_or_code(ref)
+    if customer.id == customer_id or customer.code == code:
+        return
+    named = customer.id if customer_id else customer.code
+    raise CustomerMoved(
+        f"This customer was merged into {customer.code}.",
+        location=f"/api/v1/customers/{named}",
+        customer_id=str(customer.id),
+        customer_code=customer.code,
+    )
 
 
 async def read_customer(session: AsyncSession, customer: Customer, hotline: Hotline, by: Signed) -> CustomerRead:
@@ -159,11 +197,13 @@ async def change_customer(
 
     Raises:
         NoSuchCustomer: there is no such customer.
+        CustomerMoved: they were merged into another one.
         VersionConflict: it has another version.
         UnknownOwner: of `owner_id`.
         ScopeMissing: the owner is changed by somebody who may not.
     """
     customer = await find_customer(session, ref, lock=True)
+    require_named(customer, ref)
     if versions is not None and customer.version not in versions:
         raise VersionConflict("Somebody else changed this customer. Read it again.", version=customer.version)
     values: dict[str, Any] = given.model_dump(exclude_unset=True)

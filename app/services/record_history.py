@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import literal, select, tuple_
+from sqlalchemy import literal, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.identity import mask_national_id
@@ -43,7 +43,9 @@ async def log_changes(
 async def read_history(
     session: AsyncSession, customer_id: UUID, page: Page, *, may_see_identity: bool
 ) -> Listing[ChangeRead]:
-    """The changes of a customer's record, the latest first. National ids are masked for who may not see them.
+    """The changes of a customer's record and of those that were merged into it, the latest first.
+
+    National ids are masked for who may not see them.
 
     Raises:
         BadCursor: the page's cursor is none of this list.
@@ -51,7 +53,12 @@ async def read_history(
     wanted = (
         select(CustomerChange, Agent.name)
         .outerjoin(Agent, Agent.id == CustomerChange.agent_id)
-        .where(CustomerChange.customer_id == customer_id)
+        .where(
+            or_(
+                CustomerChange.customer_id == customer_id,
+                CustomerChange.customer_id.in_(select(Customer.id).where(Customer.merged_into_id == customer_id)),
+            )
+        )
     )
     if page.cursor:
         at, before = decode_cursor(page.cursor, aware_time, UUID)

@@ -46,6 +46,7 @@ _LOCK: Final = text("SELECT id FROM customers WHERE id = ANY(:ids) ORDER BY id F
 _READ: Final = text("""
 SELECT known.*, coalesce(no, nextval('customer_search_no_seq')) AS no FROM (
     SELECT c.id, c.kind, c.name, c.surname, c.latin_name, c.latin_surname, c.gender, c.email, c.updated_at AS as_of,
+           c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL AS is_hidden,
            ARRAY(SELECT p.e164 FROM customer_phones p WHERE p.customer_id = c.id ORDER BY p.id) AS e164s,
            ARRAY(SELECT p.national_number FROM customer_phones p WHERE p.customer_id = c.id ORDER BY p.id)
                AS national_numbers,
@@ -254,6 +255,8 @@ async def count_out_of_date(session: AsyncSession) -> int:
 
 
 def _row(found: Any) -> tuple[Any, ...]:
+    if found["is_hidden"]:
+        return found["id"], found["no"], "", [], found["as_of"]
     terms = terms_of(
         Findable(
             found["kind"],

@@ -12,21 +12,12 @@ from app.models.base import new_id
 from app.services import search_index
 from app.services.search_index import Findable, fill, refresh, terms_of
 from tests.factories import make_customer
+from tests.support import somebody_waits
 
 
 async def held(database: Database) -> dict[UUID, CustomerSearch]:
     async with database.session_scope() as session:
         return {row.customer_id: row for row in await session.scalars(select(CustomerSearch))}
-
-
-async def somebody_waits(database: Database) -> None:
-    """Until a transaction of this database waits for another's lock."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    async with asyncio.timeout(10), database.session_scope() as watcher:
-        while not await watcher.scalar(waiting):  # noqa: ASYNC110 - nobody tells us, the server has to be asked
-            await asyncio.sleep(0)
 
 
 def test_the_fields_of_a_customer() -> None:

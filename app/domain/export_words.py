@@ -1,0 +1,29 @@
+"""What tables and fields are called in an export that a person reads, in both languages."""
+
+from typing import Final
+
+_WORDS: Final = dict(
+    pair.split(":", 1)
+    for pair in (
+        "customers:客户资料 Record|customer_phones:电话 Numbers|purchases:购买记录 Purchases|contracts:合同 Contracts|"
+        "calls:通话 Calls|legs:通话分支 Parties rung|recordings:录音 Recordings|interactions:联系记录 Contacts|"
+        "customer_notes:备注 Notes|customer_usage:使用情况 Usage|customer_links:关联客户 Linked customers|"
+        "consents:授权 Consents|claims:归属认领 Claims|source_records:来源记录 Source records|"
+        "customer_changes:修改历史 Changes|merges:合并 Merges|card_views:查看记录 Who looked|erasures:删除 Erasures|"
+        "code:编号 Code|kind:类型 Kind|name:姓名 Name|surname:姓 Surname|latin_name:拼音 Latin name|gender:性别 Gender|"
+        "email:邮箱 E-mail|language:语言 Language|time_zone:时区 Time zone|region:地区 Region|city:城市 City|"
+        "address:地址 Address|birth_date:出生日期 Birth date|national_id:证件号 National id|note:备注 Note|"
+        "e164:号码 Number|raw:原始号码 As given|label:标签 Label|is_primary:首选 Primary|product:产品 Product|"
+        "quantity:数量 Quantity|amount:金额 Amount|currency:币种 Currency|purchased_on:购买日期 Bought on|"
+        "warranty_until:保修至 Warranty until|serial_number:序列号 Serial number|received_at:来电时间 Received|"
+        "from_e164:主叫号码 From|notes:记录 Notes|summary:内容 Summary|channel:渠道 Channel|at:时间 At|"
+        "created_at:创建时间 Made|updated_at:更新时间 Changed|source:来源 Source|body:内容 Text|reason:原因 Reason|"
+        "do_not_call:勿扰 Do not call|occupation:职业 Occupation|education:学历 Education|field:字段 Field|"
+        "looked_at:查看内容 Looked at"
+    ).split("|")
+)
+
+
+def word_for(name: str) -> str:
+    """A table's or field's name for people: Chinese and English, or the name itself where there is no word for it."""
+    return _WORDS.get(name, name.replace("_", " "))

@@ -1,0 +1,61 @@
+"""Who looked at whom: every look at a customer is written down, and supervisors can read it."""
+
+from uuid import UUID
+
+from sqlalchemy import literal, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.models.customers import Customer
+from app.models.people import Agent
+from app.models.rights import CardView, Looked
+from app.schemas.listing import Listing
+from app.schemas.merges import MergedCustomer
+from app.schemas.rights import ViewRead
+from app.schemas.screen_pop import PopOwner
+from app.services.access import Signed
+from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+
+
+async def note_view(session: AsyncSession, customer_id: UUID, looked_at: Looked, by: Signed) -> None:
+    """Write down that `by` looks at a customer, in the transaction that shows them."""
+    session.add(CardView(customer_id=customer_id, agent_id=by.agent_id, looked_at=looked_at, via=by.via.value))
+    await session.flush()
+
+
+async def list_views(
+    session: AsyncSession, page: Page, *, customer_id: UUID | None = None, agent_id: UUID | None = None
+) -> Listing[ViewRead]:
+    """Who looked at whom, the latest first; of one customer or by one agent if asked.
+
+    Raises:
+        BadCursor: the page's cursor is none of this list.
+    """
+    wanted = (
+        select(CardView, Customer, Agent.name)
+        .join(Customer, Customer.id == CardView.customer_id)
+        .outerjoin(Agent, Agent.id == CardView.agent_id)
+    )
+    if customer_id is not None:
+        wanted = wanted.where(CardView.customer_id == customer_id)
+    if agent_id is not None:
+        wanted = wanted.where(CardView.agent_id == agent_id)
+    if page.cursor:
+        at, before = decode_cursor(page.cursor, aware_time, UUID)
+        wanted = wanted.where(tuple_(CardView.at, CardView.id) < tuple_(literal(at), literal(before)))
+    ordered = wanted.order_by(CardView.at.desc(), CardView.id.desc()).limit(page.limit + 1)
+    rows = (await session.execute(ordered)).all()
+    shown = rows[: page.limit]
+    return Listing(
+        items=[
+            ViewRead(
+                id=view.id,
+                at=view.at,
+                agent=PopOwner(id=view.agent_id, name=name) if view.agent_id and name is not None else None,
+                customer=MergedCustomer(id=customer.id, code=customer.code, name=customer.name),
+                looked_at=view.looked_at,
+                via=view.via,
+            )
+            for view, customer, name in shown
+        ],
+        next=encode_cursor(shown[-1][0].at, shown[-1][0].id) if len(rows) > page.limit else None,
+    )
