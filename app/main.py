@@ -40,7 +40,7 @@ from app.routers import (
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
-from app.services import search_index
+from app.services import retention, search_index
 from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -164,6 +164,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     _run_beside(hotline.keep(), stack)
     hub = Hub(database, settings.zone)
     _run_beside(hub.run(), stack)
+    _run_beside(retention.keep(database), stack)
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
     _run_beside(sockets.keep_house(), stack)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -125,7 +125,9 @@ async def list_calls(session: AsyncSession, wanted: CallFilter, page: Page) -> t
     if wanted.queue_id is not None:
         query = query.where(Call.queue_id == wanted.queue_id)
     if wanted.customer_id is not None:
-        query = query.where(Call.customer_id == wanted.customer_id)
+        # Of one who was merged, the calls of whoever took them in.
+        now = select(func.coalesce(Customer.merged_into_id, Customer.id)).where(Customer.id == wanted.customer_id)
+        query = query.where(Call.customer_id == now.scalar_subquery())
     if wanted.agent_id is not None:
         query = query.where(Call.answered_by_id == wanted.agent_id)
     if wanted.since is not None:

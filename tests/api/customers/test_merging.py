@@ -1,14 +1,15 @@
 """Merging customers over the API: the older code stays, the other leads there for ever, and it can be taken back."""
 
+from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
 from app.models import Role
-from tests.api.customers.support import URL, a_mobile, create, found, refusal
-from tests.support import SignedIn, SignIn
+from tests.api.customers.support import URL, a_call, a_mobile, create, found, refusal
+from tests.support import Served, SignedIn, SignIn
 
 
 async def merged(http: httpx.AsyncClient, *, reason: str = "同一个人", **newer: Any) -> tuple[Any, Any, Any]:
@@ -75,6 +76,18 @@ async def test_whatever_is_below_the_old_address_follows(http: httpx.AsyncClient
     await http.post(f"{old}/phones", json={"number": a_mobile()})
     now = (await http.get(f"{URL}/{first['id']}/card")).json()
     assert (len(now["purchases"]), len(now["customer"]["phones"])) == (1, 3)
+
+
+async def test_the_calls_of_the_other_are_the_survivors(app_server: Served, http: httpx.AsyncClient) -> None:
+    first, second = await create(http), await create(http)
+    async with app_server.database.session_scope() as session:
+        session.add(a_call(UUID(second["id"]), datetime.now(UTC)))
+    await http.post(f"{URL}/{first['id']}/merge", json={"other": second["code"], "reason": "x"})
+
+    for each in (first, second):
+        calls = (await http.get("/api/v1/calls", params={"customer_id": each["id"]})).json()["items"]
+        assert [call["customer"]["id"] for call in calls] == [first["id"]]
+    assert (await http.get("/api/v1/calls", params={"customer_id": str(uuid4())})).json()["items"] == []
 
 
 async def test_only_the_survivor_is_found(http: httpx.AsyncClient) -> None:
