@@ -260,7 +260,8 @@ def create_token(
         list[str],
         typer.Option(
             metavar="SCOPE",
-            help="What it may do; can be repeated: calls:read, calls:write, customers:read, customers:write, lookup, "
+            help="What it may do; can be repeated: calls:read, calls:write, customers:read, customers:write, "
+            "customers:identity, imports, lookup, "
             "agent, agents:read, agents:write, admin. Never more than the person's role may.",
             show_default=False,
         ),
