@@ -266,8 +266,8 @@ def create_token(
         typer.Option(
             metavar="SCOPE",
             help="What it may do; can be repeated: calls:read, calls:write, customers:read, customers:write, "
-            "customers:contact, customers:identity, audit:read, lookup, agent, agents:read, agents:write, admin. Never "
-            "more than the person's role may.",
+            "customers:contact, customers:identity, imports, audit:read, lookup, agent, agents:read, agents:write, "
+            "admin. Never more than the person's role may.",
             show_default=False,
         ),
     ],

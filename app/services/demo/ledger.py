@@ -17,6 +17,9 @@ from app.services.demo.people import Name, Place
 
 Row = dict[str, Any]
 
+_TOLD = ("kind", "name", "surname", "latin_name", "latin_surname", "gender", "region", "email")
+"""What a feeding system says of who a customer is."""
+
 
 @dataclass(slots=True)
 class Rows:
@@ -55,6 +58,7 @@ class Ledger:
         self.rows = Rows()
         self._worth: dict[UUID, Decimal] = {}
         self._phones: set[tuple[UUID, str]] = set()
+        self._told: set[UUID] = set()
 
     def new_id(self, made: datetime) -> UUID:
         """A UUIDv7 (RFC 9562, 5.7) of a moment in the story, random in the ledger's own way."""
@@ -197,13 +201,16 @@ class Ledger:
         self._touch(customer, at)
 
     def source(self, customer: Row, system: str, external_id: str, payload: Row) -> None:
-        """What one feeding system says of a customer."""
+        """What one feeding system says of a customer; the first one knows who they are."""
+        is_first = customer["id"] not in self._told
+        self._told.add(customer["id"])
         self.rows.source_records.append({
             "id": self.new_id(customer["created_at"]),
             "source": system,
             "external_id": external_id,
             "customer_id": customer["id"],
             "payload": payload,
+            "fields": {name: customer[name] for name in _TOLD if customer[name]} if is_first else {},
             "said_at": customer["created_at"],
             "created_at": customer["created_at"],
             "updated_at": customer["created_at"],
