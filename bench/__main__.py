@@ -1,4 +1,4 @@
-"""`python -m bench [all|voice|latency|pop|memory]`: run the measures and print what they gave."""
+"""`python -m bench [all|voice|latency|pop|memory|dedupe]`: run the measures and print what they gave."""
 
 import argparse
 import asyncio
@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from bench.dataset import FOLDER, ONE_MILLION, TEN_MILLION, bench_server, connect
+from bench.dedupe import measure_dedupe
 from bench.latency import measure_latency
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
@@ -29,8 +30,8 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "memory"),
-        help="what to measure; `memory` is what `voice` ends with (default: all)",
+        choices=("all", "voice", "latency", "pop", "memory", "dedupe"),
+        help="what to measure; `memory` is what `voice` ends with, `dedupe` is no part of `all` (default: all)",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
     parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
@@ -46,6 +47,8 @@ def _arguments() -> argparse.Namespace:
 async def _measure(asked: argparse.Namespace) -> str:
     datasets = (ONE_MILLION, TEN_MILLION) if asked.ten_million else (ONE_MILLION,)
     sections: list[Section] = []
+    if asked.what == "dedupe":
+        return "\n".join(str(section) for section in measure_dedupe(records=50_000 if asked.quick else 1_000_000))
     async with bench_server(*datasets) as server:
         connection = await connect(server, ONE_MILLION)
         facts = await describe(connection, server.version())
