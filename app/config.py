@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     time_zone: str = "Asia/Shanghai"
     fallback_number: str | None = None
     lookup_budget_ms: int = Field(default=800, ge=10, le=5000)
+    # How long the house assumes that a customer stays: the last factor of their value.
+    customer_years: int = Field(default=5, ge=1, le=50)
     log_format: LogFormat = LogFormat.AUTO
 
     secret_key: SecretStr | None = None

@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 from fastapi import FastAPI
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from app import migrate
 from app.config import Settings, load_settings
@@ -20,14 +20,28 @@ from app.db import Database
 from app.dependencies import CarrierDesk, Runtime
 from app.embedded_postgres import EmbeddedPostgres
 from app.observability.middleware import RequestContext
-from app.routers import agent, agents, calls, customers, health, lookup, queues, session, stream, telephony
+from app.routers import (
+    agent,
+    agents,
+    calls,
+    customer_relations,
+    customers,
+    health,
+    lookup,
+    queues,
+    session,
+    stream,
+    telephony,
+)
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
+from app.routers.security_headers import SecurityHeaders
 from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
 from app.services.reception import Reception
+from app.services.ringer import Ringer
 from app.services.ringing import warm_up
 from app.services.sign_in_limits import SignInLimits
 from app.services.spool import Spool
@@ -48,6 +62,24 @@ class StartRefused(RuntimeError):
     """The service would not work as things are; the message says why and what to do."""
 
 
+class Application(FastAPI):
+    """FastAPI with a door of its own for the carrier: who stands on the line does not queue in the framework's layers.
+
+    `carrier_door` takes the posts to `CarrierDoor.ROUTES`; everything else goes the usual way. None without a carrier.
+    """
+
+    carrier_door: telephony.CarrierDoor | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        door = self.carrier_door
+        if door is not None and scope["type"] == "http" and scope["method"] == "POST" and scope["path"] in door.ROUTES:
+            scope["app"] = self
+            await door(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application.
 
@@ -65,7 +97,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             app.state.runtime = await open_runtime(settings, stack)
             yield
 
-    app = FastAPI(
+    app = Application(
         title="Callcard",
         # The API's own version, as in its paths; that of the software is a matter of the software.
         version="1",
@@ -80,9 +112,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestContext)
 
-    # First, because routes are tried in order and this one is in a hurry.
     if settings.twilio_auth_tokens:
         app.include_router(telephony.router)
+        app.carrier_door = telephony.CarrierDoor()
     app.include_router(health.router)
     app.include_router(session.router, prefix=API)
     app.include_router(agents.router, prefix=API)
@@ -90,6 +122,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
+    app.include_router(customer_relations.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
@@ -122,7 +155,9 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     sockets = Sockets(database, hotline, spool)
     _run_beside(sockets.keep_house(), stack)
     carrier = await _open_carrier(settings, database, stack)
-    desk = _open_desk(settings, database, hotline, hub, spool)
+    ringer = Ringer(database, settings.database_lane, hub)
+    stack.push_async_callback(ringer.aclose)
+    desk = _open_desk(settings, database, hotline, ringer, spool)
     if desk is not None:
         await warm_up(await database.lane(), settings.database_lane, hotline.now)
         _run_beside(desk.reception.keep_replaying(), stack)
@@ -160,7 +195,7 @@ async def _open_carrier(settings: Settings, database: Database, stack: AsyncExit
 
 
 def _open_desk(
-    settings: Settings, database: Database, hotline: HotlineKeeper, hub: Hub, spool: Spool
+    settings: Settings, database: Database, hotline: HotlineKeeper, ringer: Ringer, spool: Spool
 ) -> CarrierDesk | None:
     if not settings.twilio_auth_tokens:
         return None
@@ -171,7 +206,7 @@ def _open_desk(
         reception=Reception(
             database=database,
             hotline=hotline,
-            hub=hub,
+            ringer=ringer,
             spool=spool,
             voice_budget=settings.lookup_budget_ms / 1000,
             read=lambda raw: call_event(EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at),
@@ -215,31 +250,3 @@ def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> Non
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         log.error("background work has ended", exc_info=error)
-
-
-class SecurityHeaders:
-    """ASGI middleware: no guessing of content types, no address told to other sites, no page of ours in a frame."""
-
-    _HEADERS: Final = (
-        (b"x-content-type-options", b"nosniff"),
-        (b"referrer-policy", b"no-referrer"),
-        (b"content-security-policy", b"frame-ancestors 'none'"),
-    )
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection. A header that the application set itself is left as it is."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = message.get("headers", [])
-                names = {name for name, _ in given}
-                message["headers"] = [*given, *(header for header in self._HEADERS if header[0] not in names)]
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers)

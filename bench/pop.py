@@ -20,7 +20,7 @@ from app.db import Database, Statement
 from app.embedded_postgres import EmbeddedPostgres
 from app.services import screen_pop
 from app.services.hotline import Hotline, read_hotline
-from app.services.ringing import ring
+from app.services.ringing import Rung, ring, ringing_call
 from app.telephony.port import CallEvent, EventKind
 from bench import stage
 from bench.dataset import AGENTS, DIALLED, ONE_MILLION, TEN_MILLION, Dataset, connect, random_numbers
@@ -38,12 +38,12 @@ class TimedLane:
     connection: asyncpg.Connection
     seconds: list[float] = field(default_factory=list)
 
-    async def fetchrow(self, sql: str, *args: Any) -> asyncpg.Record | None:
+    async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """As the pool's."""
         started = time.perf_counter()
-        row = await self.connection.fetchrow(sql, *args)
+        rows = await self.connection.fetch(sql, *args)
         self.seconds.append(time.perf_counter() - started)
-        return row
+        return rows
 
 
 class PopBench:
@@ -96,7 +96,8 @@ class PopBench:
         )
         route = self._hotline.route(DIALLED)
         assert route is not None
-        rung = await ring(self.lane, event, self._hotline, route)
+        (rung,) = await ring(self.lane, [ringing_call(event, self._hotline, route)], self._hotline)
+        assert isinstance(rung, Rung)
         assert rung.pushed is not None, "an agent is free"
         return self.lane.seconds[-1]
 

@@ -23,7 +23,7 @@ FREE_EVERY_SECONDS = 0.05
 LEAST_COMPLETE = 0.995
 _MOST_PER_SECOND = 5000
 _SETTLE_SECONDS = 2.0
-_CALL_ID = b'"call_id": "'
+_CALL_ID = b'"call_id":"'
 
 
 class NotComplete(RuntimeError):

@@ -16,7 +16,8 @@ from urllib.parse import unquote
 import phonenumbers
 from phonenumbers import PhoneNumber as LibraryNumber
 from phonenumbers import PhoneNumberFormat, PhoneNumberType, ValidationResult
-from phonenumbers import timezone as number_time_zones
+from phonenumbers.timezone import UNKNOWN_TIMEZONE
+from phonenumbers.tzdata import TIMEZONE_DATA, TIMEZONE_LONGEST_PREFIX
 
 from app.domain.caller_text import READ_LENGTH, clean, is_withheld, storable
 
@@ -103,10 +104,19 @@ class PhoneNumber:
     @property
     def time_zones(self) -> tuple[str, ...]:
         """IANA zones in which the number may be; empty when that is not known. Worked out when asked for."""
-        if self.e164 is None or not self.is_valid:
+        if self.e164 is None or self.national_number is None or not self.is_valid:
             return ()
-        zones = number_time_zones.time_zones_for_number(phonenumbers.parse(self.e164))
-        return tuple(zone for zone in zones if zone != number_time_zones.UNKNOWN_TIMEZONE)
+        # As the library's `time_zones_for_number`, which works out anew what is known here: that costs as much as
+        # reading the number did.
+        country_code = self.e164[1 : len(self.e164) - len(self.national_number)]
+        line_type = _LIBRARY_TYPES[self.line_type]
+        is_geographical = phonenumbers.is_number_type_geographical(line_type, int(country_code))
+        digits = self.e164[1:] if is_geographical else country_code
+        for length in range(TIMEZONE_LONGEST_PREFIX, 0, -1):
+            zones = TIMEZONE_DATA.get(digits[:length])
+            if zones is not None:
+                return tuple(zone for zone in zones if zone != UNKNOWN_TIMEZONE)
+        return ()
 
 
 _LINE_TYPES: Final = {
@@ -123,7 +133,19 @@ _LINE_TYPES: Final = {
     PhoneNumberType.VOICEMAIL: LineType.VOICEMAIL,
 }
 
+_LIBRARY_TYPES: Final = {ours: theirs for theirs, ours in _LINE_TYPES.items()}
+
+
+def _mobile_plan(region: str) -> str:
+    """The pattern of a region's mobile numbers, out of the library's copy of the numbering plan."""
+    plan = phonenumbers.PhoneMetadata.metadata_for_region(region)
+    assert plan is not None
+    assert plan.mobile is not None
+    return str(plan.mobile.national_number_pattern)
+
+
 _PLAIN: Final = re.compile(r"\+?[0-9]{7,15}")
+_CHINESE_MOBILE: Final = re.compile(rf"(\+86)?({_mobile_plan('CN')})")
 _SHORT_CODE: Final = re.compile(rf"\+?[0-9]{{2,{_SHORT_CODE_DIGITS}}}")
 _IN_BRACKETS: Final = re.compile(r"<([^<>]*)>[^<>]*\Z")
 _SCHEME: Final = re.compile(r"(sips?|tel|client):(.*)", re.IGNORECASE | re.DOTALL)
@@ -156,7 +178,12 @@ def parse_number(raw: str | None, default_region: str) -> PhoneNumber:
 @lru_cache(maxsize=_CACHE_SIZE)
 def _read_text(text: str, region: str) -> PhoneNumber:
     if _PLAIN.fullmatch(text):
-        return _withheld(text) if is_withheld(text) else _read_number(text, region, raw=text)
+        if is_withheld(text):
+            return _withheld(text)
+        mobile = _CHINESE_MOBILE.fullmatch(text)
+        if mobile and (mobile[1] or region == "CN"):
+            return _chinese_mobile(text, mobile[2])
+        return _read_number(text, region, raw=text)
     raw = storable(text)[:RAW_LENGTH]
     cleaned = clean(text)
     bracketed = _IN_BRACKETS.search(cleaned)
@@ -174,6 +201,21 @@ def _read_text(text: str, region: str) -> PhoneNumber:
     if name == "tel":
         return _withheld(raw) if is_withheld(rest.partition(";")[0]) else _read_number(subject, region, raw)
     return _read_address(rest, region, raw)
+
+
+def _chinese_mobile(raw: str, digits: str) -> PhoneNumber:
+    """What `_read_number` gives for a mobile number of China, by far the commonest caller, in a tenth of the time."""
+    return PhoneNumber(
+        raw=raw,
+        kind=NumberKind.NUMBER,
+        e164=f"+86{digits}",
+        national=f"{digits[:3]} {digits[3:7]} {digits[7:]}",
+        national_number=digits,
+        region="CN",
+        line_type=LineType.MOBILE,
+        bucket=digits[-BUCKET_DIGITS:],
+        is_valid=True,
+    )
 
 
 def _read_address(address: str, region: str, raw: str) -> PhoneNumber:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 
@@ -223,6 +224,7 @@ def choose_language(*wishes: str | None) -> str:
     return LANGUAGES[0]
 
 
+@lru_cache(maxsize=512)
 def _language_of(wish: str) -> str | None:
     if len(wish) == 2 and wish.isascii() and wish.isalpha() and wish.isupper():
         return next((tag for tag, language in _CATALOGUE.items() if wish in language.regions), _WORLD_LANGUAGE)

@@ -12,6 +12,8 @@ class Scope(StrEnum):
     """Writing up calls that somebody else took."""
     CUSTOMERS_READ = "customers:read"
     CUSTOMERS_WRITE = "customers:write"
+    CUSTOMERS_IDENTITY = "customers:identity"
+    """National ids in full; whoever lacks it sees their last four characters."""
     LOOKUP = "lookup"
     """Who a number belongs to, and nothing more: what a telephone exchange needs."""
     AGENT = "agent"

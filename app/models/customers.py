@@ -17,6 +17,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.phone_numbers import LineType
@@ -96,12 +97,25 @@ class Direction(StrEnum):
     OUTBOUND = "outbound"
 
 
+class MaritalStatus(StrEnum):
+    """As the customer or a source says it."""
+
+    SINGLE = "single"
+    MARRIED = "married"
+    DIVORCED = "divorced"
+    WIDOWED = "widowed"
+
+
 class Customer(HasId, HasTimes, Base):
     """A person or a company, with one code that can be read out.
 
     `surname` and `title` decide how the agent addresses them ("鲁先生", "Mr Lu", the latter from the Latin forms, which
     are worked out of a Chinese name where nobody gave them); `sales_stage` is 0 to 7 as in the
     design's section 6. `version` rises with every change, for PATCH with If-Match.
+
+    Who the customer is and their background are worked out from the source records (`services/survivorship.py`);
+    `settled_at` is when that was done first, None for a row that was written without any. A customer who was merged
+    into another one stays as a signpost: `merged_into_id`. `contacts` are a company's people: name, role, phone, email.
     """
 
     __tablename__ = "customers"
@@ -110,6 +124,7 @@ class Customer(HasId, HasTimes, Base):
         Index("ix_customers_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
         Index("ix_customers_owner_id", "owner_id"),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
+        Index("ix_customers_merged_into_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
     )
 
     code: Mapped[str] = mapped_column(
@@ -126,7 +141,19 @@ class Customer(HasId, HasTimes, Base):
     language: Mapped[str | None]
     time_zone: Mapped[str | None]
     region: Mapped[str | None]
+    city: Mapped[str | None]
+    postcode: Mapped[str | None]
     address: Mapped[str | None]
+    birth_date: Mapped[date | None]
+    national_id: Mapped[str | None]
+    occupation: Mapped[str | None]
+    income_band: Mapped[str | None]
+    marital_status: Mapped[MaritalStatus | None]
+    education: Mapped[str | None]
+    industry: Mapped[str | None]
+    company_size: Mapped[str | None]
+    site: Mapped[str | None]
+    contacts: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     tier: Mapped[Tier | None]
     dcwh: Mapped[Dcwh | None]
     sales_stage: Mapped[int] = mapped_column(server_default=text("0"))
@@ -134,6 +161,8 @@ class Customer(HasId, HasTimes, Base):
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     do_not_call: Mapped[bool] = mapped_column(server_default=text("false"))
     note: Mapped[str] = mapped_column(server_default="")
+    merged_into_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="SET NULL"))
+    settled_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
 
     __mapper_args__ = {"version_id_col": version}  # noqa: RUF012 - SQLAlchemy wants a plain class attribute
@@ -174,7 +203,15 @@ class CustomerPhone(HasId, Base):
 
 
 class SourceRecord(HasId, HasTimes, Base):
-    """What one feeding system says of a customer, as it came."""
+    """What one feeding system says of a customer: `payload` as it came, `fields` as we read it.
+
+    `fields` holds only what is said, in the customer's own columns and forms; null says that there is none. `derived`
+    is what follows from it and holds where nobody says it (`domain/derived.py`). `said_at` is when the source said so,
+    `updated_at` when that last changed here. `content_hash` is of all that the source said, so that an unchanged row is
+    told without comparing it.
+
+    An edit by hand is a record of the source `hand` for each customer and field, with who did it: `agent_id`.
+    """
 
     __tablename__ = "source_records"
     __table_args__ = (UniqueConstraint("source", "external_id"),)
@@ -183,6 +220,11 @@ class SourceRecord(HasId, HasTimes, Base):
     external_id: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
     payload: Mapped[dict[str, Any]]
+    fields: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    derived: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    said_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    content_hash: Mapped[bytes | None]
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
 
 
 class Purchase(HasId, HasTimes, Base):

@@ -14,7 +14,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_HEADER = b"x-request-id"
+REQUEST_ID_HEADER = b"x-request-id"
 _ACCEPTED_ID = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 _LONGEST_PATH = 200
 _UNLOGGED = frozenset({"/healthz", "/metrics"})
@@ -47,7 +47,7 @@ class RequestContext:
 
     async def _serve_request(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        request_id = _begin(scope)
+        request_id = begin_request(scope)
         # Nobody has seen any other answer than the server's own for an exception.
         status = 500
 
@@ -55,18 +55,18 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (_HEADER, request_id.encode())]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode())]
             await send(message)
 
         try:
             await self.app(scope, receive, send_with_id)
         finally:
             if scope["path"] not in _UNLOGGED:
-                log.info("request", method=scope["method"], path=_path(scope), status=status, ms=_ms_since(started))
+                log_request(scope, status, started)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        _begin(scope)
+        begin_request(scope)
         # RFC 6455, section 7.4.1: 1006 is what neither side ever sends: the connection just broke off.
         code = 1006
 
@@ -89,8 +89,8 @@ class RequestContext:
             log.info("socket closed", path=_path(scope), code=code, ms=_ms_since(started))
 
 
-def _begin(scope: Scope) -> str:
-    """Bind the request's id and nothing that an earlier request may have left; returns the id."""
+def begin_request(scope: Scope) -> str:
+    """Bind the request's id for the log, and nothing that an earlier request may have left; returns the id."""
     request_id = _given_id(scope) or secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
     structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -98,9 +98,14 @@ def _begin(scope: Scope) -> str:
     return request_id
 
 
+def log_request(scope: Scope, status: int, started: float) -> None:
+    """Write a request's one line; `started` is what `perf_counter` said when it came."""
+    log.info("request", method=scope["method"], path=_path(scope), status=status, ms=_ms_since(started))
+
+
 def _given_id(scope: Scope) -> str | None:
     for name, value in scope["headers"]:
-        if name == _HEADER:
+        if name == REQUEST_ID_HEADER:
             return value.decode() if _ACCEPTED_ID.fullmatch(value) else None
     return None
 

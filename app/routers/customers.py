@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header, Path, Query, Response
 
-from app.dependencies import DbSession, HotlineNow, OriginNotAllowed, PageArgs, requires
+from app.dependencies import DbSession, HotlineNow, OriginNotAllowed, PageArgs, RuntimeOf, requires
 from app.domain.scopes import Scope
 from app.errors import BadRequest, NotSignedIn, Unavailable
 from app.schemas.common import Line
@@ -26,8 +26,9 @@ from app.schemas.interactions import InteractionCreate, InteractionRead
 from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
+from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
-from app.services import customer_phones, customers, interactions, purchases
+from app.services import customer_phones, customers, interactions, purchases, record_history, usage
 from app.services.access import ScopeMissing, Signed
 from app.services.customer_card import read_card
 from app.services.customer_phones import NoSuchPhone, TooManyPhones
@@ -43,9 +44,9 @@ Writer = Annotated[Signed, requires(Scope.CUSTOMERS_WRITE)]
 Ref = Annotated[str, Path(description="The customer's id or code.", examples=["C0001001"])]
 
 _SEARCHING = (NotSignedIn, ScopeMissing, Unavailable)
-_READING = (*_SEARCHING, NoSuchCustomer)
+READING = (*_SEARCHING, NoSuchCustomer)
 _ADDING = (*_SEARCHING, OriginNotAllowed)
-_CHANGING = (*_READING, OriginNotAllowed)
+CHANGING = (*READING, OriginNotAllowed)
 _ENTITY_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
@@ -118,17 +119,17 @@ async def create_customer(
     return customer
 
 
-@router.get("/{ref}", operation_id="get_customer", responses=problems(*_READING))
+@router.get("/{ref}", operation_id="get_customer", responses=problems(*READING))
 async def get_customer(
-    ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader, response: Response
+    ref: Ref, session: DbSession, hotline: HotlineNow, user: Reader, response: Response
 ) -> CustomerRead:
-    """One customer's own record, by id or code."""
-    customer = await customers.read_customer(session, await find_customer(session, ref), hotline)
+    """One customer's own record, by id or code, and for each field whose word it is."""
+    customer = await customers.read_customer(session, await find_customer(session, ref), hotline, user)
     response.headers["ETag"] = f'"{customer.version}"'
     return customer
 
 
-@router.patch("/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *_CHANGING, VersionConflict))
+@router.patch("/{ref}", operation_id="change_customer", responses=problems(BadIfMatch, *CHANGING, VersionConflict))
 async def change_customer(
     ref: Ref,
     given: CustomerUpdate,
@@ -145,19 +146,49 @@ async def change_customer(
     return customer
 
 
-@router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*_READING))
-async def get_customer_card(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> CustomerCard:
+@router.get("/{ref}/card", operation_id="get_customer_card", responses=problems(*READING))
+async def get_customer_card(
+    ref: Ref, session: DbSession, hotline: HotlineNow, runtime: RuntimeOf, user: Reader
+) -> CustomerCard:
     """All that is known of a customer, on one page, with the sentence to open with."""
-    return await read_card(session, await find_customer(session, ref), hotline, datetime.now(UTC))
+    customer, years = await find_customer(session, ref), runtime.settings.customer_years
+    return await read_card(session, customer, hotline, datetime.now(UTC), user, years)
 
 
-@router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*_READING, BadCursor))
+@router.get("/{ref}/timeline", operation_id="get_customer_timeline", responses=problems(*READING, BadCursor))
 async def get_customer_timeline(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[TimelineEntry]:
-    """Calls and other contacts in one list, the latest first."""
+    """Calls, other contacts and notes in one list, the latest first."""
     return await interactions.read_timeline(session, (await find_customer(session, ref)).id, page)
 
 
-@router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*_READING))
+@router.get("/{ref}/history", operation_id="get_customer_history", responses=problems(*READING, BadCursor))
+async def get_customer_history(ref: Ref, session: DbSession, page: PageArgs, user: Reader) -> Listing[ChangeRead]:
+    """What changed of a customer's record, the latest first, and by whom or by which system's word."""
+    customer = await find_customer(session, ref)
+    may_see = user.may(Scope.CUSTOMERS_IDENTITY)
+    return await record_history.read_history(session, customer.id, page, may_see_identity=may_see)
+
+
+@router.get("/{ref}/notes", operation_id="list_customer_notes", responses=problems(*READING, BadCursor))
+async def list_customer_notes(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[CustomerNoteRead]:
+    """What people noted of a customer, the latest first."""
+    return await record_history.list_notes(session, (await find_customer(session, ref)).id, page)
+
+
+@router.post("/{ref}/notes", operation_id="add_customer_note", status_code=201, responses=problems(*CHANGING))
+async def add_customer_note(ref: Ref, given: CustomerNoteCreate, session: DbSession, user: Writer) -> CustomerNoteRead:
+    """Note something of a customer in one's own name. It shows in the timeline and stays as it was written."""
+    me = PopOwner(id=user.agent_id, name=user.name)
+    return await record_history.add_note(session, await find_customer(session, ref), given, me)
+
+
+@router.get("/{ref}/usage", operation_id="list_customer_usage", responses=problems(*READING, BadCursor))
+async def list_customer_usage(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[UsageRead]:
+    """What sources measured of a customer's use, the latest first."""
+    return await usage.list_usage(session, (await find_customer(session, ref)).id, page)
+
+
+@router.get("/{ref}/phones", operation_id="list_customer_phones", responses=problems(*READING))
 async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow, _user: Reader) -> Listing[PhoneRead]:
     """A customer's numbers, all at once: the primary one first, then as they were added."""
     phones = await customer_phones.phones_of(session, (await find_customer(session, ref)).id)
@@ -170,15 +201,15 @@ async def list_customer_phones(ref: Ref, session: DbSession, hotline: HotlineNow
     status_code=201,
     responses={
         200: {"model": PhoneRead, "description": "They had it already; it stays as it was."},
-        **problems(*_CHANGING, TooManyPhones),
+        **problems(*CHANGING, TooManyPhones),
     },
 )
 async def add_customer_phone(
-    ref: Ref, given: PhoneCreate, session: DbSession, hotline: HotlineNow, _user: Writer, response: Response
+    ref: Ref, given: PhoneCreate, session: DbSession, hotline: HotlineNow, user: Writer, response: Response
 ) -> PhoneRead:
     """Give a customer one more number, in any spelling. 422 `bad_number`, `own_number`: they cannot have it."""
     customer = await find_customer(session, ref, lock=True)
-    added = await customer_phones.add_phone(session, customer, given, hotline)
+    added = await customer_phones.add_phone(session, customer, given, hotline, user.agent_id)
     if not added.is_new:
         response.status_code = 200
     return added.phone
@@ -188,28 +219,29 @@ async def add_customer_phone(
     "/{ref}/phones/{phone_id}",
     operation_id="remove_customer_phone",
     status_code=204,
-    responses=problems(*_CHANGING, NoSuchPhone),
+    responses=problems(*CHANGING, NoSuchPhone),
 )
-async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, _user: Writer) -> None:
+async def remove_customer_phone(ref: Ref, phone_id: UUID, session: DbSession, user: Writer) -> None:
     """Take a number from a customer. Was it the primary one, the next oldest becomes it."""
-    await customer_phones.remove_phone(session, await find_customer(session, ref, lock=True), phone_id)
+    customer = await find_customer(session, ref, lock=True)
+    await customer_phones.remove_phone(session, customer, phone_id, user.agent_id)
 
 
 @router.put(
     "/{ref}/phones/{phone_id}/primary",
     operation_id="set_primary_phone",
-    responses=problems(*_CHANGING, NoSuchPhone),
+    responses=problems(*CHANGING, NoSuchPhone),
 )
 async def set_primary_phone(
-    ref: Ref, phone_id: UUID, session: DbSession, hotline: HotlineNow, _user: Writer
+    ref: Ref, phone_id: UUID, session: DbSession, hotline: HotlineNow, user: Writer
 ) -> Listing[PhoneRead]:
     """Ring the customer on this number first."""
     customer = await find_customer(session, ref, lock=True)
-    phones = await customer_phones.make_primary(session, customer, phone_id, hotline)
+    phones = await customer_phones.make_primary(session, customer, phone_id, hotline, user.agent_id)
     return Listing(items=phones, next=None)
 
 
-@router.get("/{ref}/purchases", operation_id="list_purchases", responses=problems(*_READING, BadCursor))
+@router.get("/{ref}/purchases", operation_id="list_purchases", responses=problems(*READING, BadCursor))
 async def list_purchases(
     ref: Ref, session: DbSession, hotline: HotlineNow, page: PageArgs, _user: Reader
 ) -> Listing[PurchaseRead]:
@@ -218,7 +250,7 @@ async def list_purchases(
     return await purchases.list_purchases(session, customer.id, page, _today(hotline))
 
 
-@router.post("/{ref}/purchases", operation_id="add_purchase", status_code=201, responses=problems(*_CHANGING))
+@router.post("/{ref}/purchases", operation_id="add_purchase", status_code=201, responses=problems(*CHANGING))
 async def add_purchase(
     ref: Ref, given: PurchaseCreate, session: DbSession, hotline: HotlineNow, _user: Writer
 ) -> PurchaseRead:
@@ -227,7 +259,7 @@ async def add_purchase(
     return await purchases.add_purchase(session, customer, given, _today(hotline))
 
 
-@router.get("/{ref}/contracts", operation_id="list_contracts", responses=problems(*_READING, BadCursor))
+@router.get("/{ref}/contracts", operation_id="list_contracts", responses=problems(*READING, BadCursor))
 async def list_contracts(
     ref: Ref, session: DbSession, hotline: HotlineNow, page: PageArgs, _user: Reader
 ) -> Listing[ContractRead]:
@@ -236,7 +268,7 @@ async def list_contracts(
     return await purchases.list_contracts(session, customer.id, page, _today(hotline))
 
 
-@router.post("/{ref}/contracts", operation_id="add_contract", status_code=201, responses=problems(*_CHANGING))
+@router.post("/{ref}/contracts", operation_id="add_contract", status_code=201, responses=problems(*CHANGING))
 async def add_contract(
     ref: Ref, given: ContractCreate, session: DbSession, hotline: HotlineNow, _user: Writer
 ) -> ContractRead:
@@ -245,13 +277,13 @@ async def add_contract(
     return await purchases.add_contract(session, customer, given, _today(hotline))
 
 
-@router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*_READING, BadCursor))
+@router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*READING, BadCursor))
 async def list_interactions(ref: Ref, session: DbSession, page: PageArgs, _user: Reader) -> Listing[InteractionRead]:
     """What was written down of contacts with a customer, the latest first."""
     return await interactions.list_interactions(session, (await find_customer(session, ref)).id, page)
 
 
-@router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*_CHANGING))
+@router.post("/{ref}/interactions", operation_id="add_interaction", status_code=201, responses=problems(*CHANGING))
 async def add_interaction(ref: Ref, given: InteractionCreate, session: DbSession, user: Writer) -> InteractionRead:
     """Write down a contact on any channel, in one's own name. 422 `in_the_future`: at a time to come."""
     customer = await find_customer(session, ref)

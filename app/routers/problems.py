@@ -38,7 +38,7 @@ def answer_errors(app: FastAPI) -> None:
 
 
 async def _answer_expected(connection: Request | WebSocket, error: Exception) -> Response | None:
-    response = _problem_response(error, connection.scope)
+    response = _response_to(error, connection.scope)
     if isinstance(connection, Request):
         return response
     if connection.application_state is WebSocketState.CONNECTING:
@@ -71,11 +71,7 @@ class _UnexpectedErrors:
         except Exception as error:
             if begun or scope["type"] == "lifespan":
                 raise
-            if is_outage(error):
-                log.warning("the database is away", error=type(error).__name__)
-            else:
-                log.exception("unexpected error")
-            await _problem_response(error, scope)(scope, receive, send)
+            await problem_response(error, scope)(scope, receive, send)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +109,17 @@ def _answer_to(error: Exception) -> _Answer:
     return _Answer(AppError.status, AppError.code, AppError.title, detail)
 
 
-def _problem_response(error: Exception, scope: Scope) -> Response:
+def problem_response(error: Exception, scope: Scope) -> Response:
+    """The answer to an error that ended a request; one that nobody expected is logged."""
+    if not isinstance(error, AppError):
+        if is_outage(error):
+            log.warning("the database is away", error=type(error).__name__)
+        else:
+            log.error("unexpected error", exc_info=error)
+    return _response_to(error, scope)
+
+
+def _response_to(error: Exception, scope: Scope) -> Response:
     answer = _answer_to(error)
     request_id = scope.get("state", {}).get("request_id")
     problem = Problem(

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
+from app.domain.identity import national_id_form
+
 FIRST_DAY: Final = date(1900, 1, 1)
 LAST_DAY: Final = date(2199, 12, 31)
 """No date of a record lies outside of these; what does is a slip of the pen (0221-11-21)."""
@@ -103,6 +105,15 @@ EmailAddress = Annotated[
     # RFC 5321, 4.5.3.1: 64 octets before the @, 255 after it, 254 in all that a path leaves for an address.
     StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^\s@]{1,64}@[^\s@]+$"),
     AfterValidator(_one_line),
+]
+NationalId = Annotated[
+    str,
+    BeforeValidator(lambda value: national_id_form(value) if isinstance(value, str) else value),
+    StringConstraints(max_length=32, pattern=r"^[0-9A-Z][0-9A-Z/-]{3,31}$"),
+    Field(
+        description="An identity card's or passport's number; for a company, its registration.",
+        examples=["320106197803121230"],
+    ),
 ]
 LanguageTag = Annotated[
     str,

@@ -1,6 +1,6 @@
 """Customers, their phones, their card and their timeline."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Final
 from uuid import UUID
@@ -11,12 +11,14 @@ from pydantic.config import JsonDict
 from app.domain.call_states import CallState
 from app.domain.phone_numbers import LineType
 from app.models.calls import CallStage, Disposition
-from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Gender, Intention, Tier
+from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Gender, Intention, MaritalStatus, Tier
 from app.schemas.common import (
+    Day,
     EmailAddress,
     FilledLine,
     LanguageTag,
     Line,
+    NationalId,
     Note,
     TimeZone,
     Word,
@@ -25,10 +27,14 @@ from app.schemas.common import (
 from app.schemas.contracts import ContractRead
 from app.schemas.listing import Listing
 from app.schemas.purchases import PurchaseRead
+from app.schemas.records import ChangeRead, CompanyContact, FieldOrigin, UsageSeries
+from app.schemas.relations import ConsentRead, CustomerValue, LinkRead
 from app.schemas.screen_pop import BothLanguages, PopAlert, PopCallback, PopComplaint, PopOwner
 
 MOST_PHONES: Final = 20
 """So many numbers one customer may have."""
+MOST_CONTACTS: Final = 50
+"""So many people of a company are kept beside it."""
 
 SalesStage = Annotated[
     int,
@@ -57,7 +63,10 @@ _LU: Final[JsonDict] = {
     "email": "lu@example.com",
     "language": "zh-CN",
     "region": "江苏",
+    "city": "南京",
     "address": "南京市中山路18号3座1201室",
+    "birth_date": "1978-03-12",
+    "occupation": "酒店经理",
     "tier": "value",
     "dcwh": "warm",
     "sales_stage": 2,
@@ -110,7 +119,21 @@ class CustomerCreate(BaseModel):
     language: LanguageTag | None = None
     time_zone: TimeZone | None = None
     region: Line | None = Field(default=None, description="Where they are, in words: a province, a state, an area.")
+    city: Word | None = None
+    postcode: Word | None = None
     address: Line | None = None
+    birth_date: Day | None = None
+    national_id: NationalId | None = None
+    occupation: Line | None = None
+    income_band: Word | None = Field(default=None, description="In the words of the house, such as 20-30万.")
+    marital_status: MaritalStatus | None = None
+    education: Word | None = None
+    industry: Line | None = Field(default=None, description="What a company does.")
+    company_size: Word | None = None
+    site: Line | None = Field(default=None, description="A company's place or address on the web.")
+    contacts: list[CompanyContact] | None = Field(
+        default=None, max_length=MOST_CONTACTS, description="A company's people."
+    )
     tier: Tier | None = None
     dcwh: Dcwh | None = None
     sales_stage: SalesStage = 0
@@ -141,7 +164,19 @@ class CustomerUpdate(BaseModel):
     language: LanguageTag | None = left_out()
     time_zone: TimeZone | None = left_out()
     region: Line | None = left_out()
+    city: Word | None = left_out()
+    postcode: Word | None = left_out()
     address: Line | None = left_out()
+    birth_date: Day | None = left_out()
+    national_id: NationalId | None = left_out()
+    occupation: Line | None = left_out()
+    income_band: Word | None = left_out()
+    marital_status: MaritalStatus | None = left_out()
+    education: Word | None = left_out()
+    industry: Line | None = left_out()
+    company_size: Word | None = left_out()
+    site: Line | None = left_out()
+    contacts: Annotated[list[CompanyContact] | None, Field(max_length=MOST_CONTACTS)] = left_out()
     tier: Tier | None = left_out()
     dcwh: Dcwh | None = left_out()
     sales_stage: SalesStage = left_out()
@@ -190,7 +225,21 @@ class CustomerRead(BaseModel):
     language: str | None
     time_zone: str | None
     region: str | None
+    city: str | None
+    postcode: str | None
     address: str | None
+    birth_date: date | None
+    national_id: str | None = Field(
+        description="Its last four characters only, unless one has the right `customers:identity`."
+    )
+    occupation: str | None
+    income_band: str | None
+    marital_status: MaritalStatus | None
+    education: str | None
+    industry: str | None
+    company_size: str | None
+    site: str | None
+    contacts: list[CompanyContact] | None
     tier: Tier | None
     dcwh: Dcwh | None
     sales_stage: int
@@ -198,6 +247,10 @@ class CustomerRead(BaseModel):
     owner: PopOwner | None
     do_not_call: bool
     note: str
+    merged_into_id: UUID | None = Field(description="The customer that this one was merged into, if it was.")
+    provenance: dict[str, FieldOrigin] = Field(
+        description="By field: whose word its value is, and since when. What nobody ever said is not in it."
+    )
     version: int = Field(description="Rises with every change; give it as `If-Match` with a PATCH.")
     created_at: datetime
     updated_at: datetime
@@ -208,6 +261,7 @@ class TimelineKind(StrEnum):
 
     CALL = "call"
     INTERACTION = "interaction"
+    NOTE = "note"
 
 
 class TimelineCall(BaseModel):
@@ -221,13 +275,13 @@ class TimelineCall(BaseModel):
 
 
 class TimelineEntry(BaseModel):
-    """One contact with the customer. A call that was written up is one entry, not two."""
+    """One contact with the customer, or a note. A call that was written up is one entry, not two."""
 
     kind: TimelineKind
-    id: UUID = Field(description="The call's or the interaction's.")
+    id: UUID = Field(description="The call's, the interaction's or the note's.")
     at: datetime
-    channel: Channel
-    direction: Direction
+    channel: Channel | None = Field(description="Null for a note.")
+    direction: Direction | None = Field(description="Null for a note.")
     summary: str
     agent: PopOwner | None
     call: TimelineCall | None
@@ -240,7 +294,8 @@ class SourceRead(BaseModel):
 
     source: str
     external_id: str
-    updated_at: datetime
+    said_at: datetime = Field(description="When the source said what it says.")
+    updated_at: datetime = Field(description="When that last changed here.")
 
 
 class CustomerCard(BaseModel):
@@ -255,4 +310,9 @@ class CustomerCard(BaseModel):
     callbacks: list[PopCallback]
     timeline: Listing[TimelineEntry] = Field(description="The first page; go on with `/customers/{id}/timeline`.")
     calls: list[TimelineEntry] = Field(description="The last ten calls.")
-    sources: list[SourceRead]
+    links: list[LinkRead] = Field(description="Family, household, company: everybody they are linked with.")
+    consents: list[ConsentRead] = Field(description="The word that counts on each purpose they spoke of.")
+    value: CustomerValue
+    sources: list[SourceRead] = Field(description="The feeding systems that know the customer.")
+    usage: list[UsageSeries] = Field(description="What was last measured of each thing that they use.")
+    changes: list[ChangeRead] = Field(description="The last ten; go on with `/customers/{id}/history`.")

@@ -35,7 +35,7 @@ _DESK: Final = frozenset(
 ROLE_SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.AGENT: _DESK,
     Role.ACCOUNT_MANAGER: _DESK,
-    Role.SUPERVISOR: _DESK | {Scope.AGENTS_WRITE, Scope.CALLS_SUPERVISE},
+    Role.SUPERVISOR: _DESK | {Scope.AGENTS_WRITE, Scope.CALLS_SUPERVISE, Scope.CUSTOMERS_IDENTITY},
     Role.ANALYST: frozenset({Scope.CALLS_READ, Scope.CUSTOMERS_READ, Scope.LOOKUP, Scope.AGENTS_READ}),
     Role.ADMIN: frozenset(Scope),
 }

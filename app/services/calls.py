@@ -372,4 +372,4 @@ async def link_customer(
     await _write_history(session, call)
     number = hotline.number(call.from_raw)
     if remember_number and number.e164 is not None and not hotline.is_ours(number.e164):
-        await add_phone(session, customer, PhoneCreate(number=number.e164), hotline)
+        await add_phone(session, customer, PhoneCreate(number=number.e164), hotline, agent_id)

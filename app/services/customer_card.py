@@ -8,32 +8,46 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.card import REPEAT_DAYS, Json, address_as, alerts, greeting
 from app.domain.matching import MatchOutcome
+from app.domain.scopes import Scope
+from app.domain.survivorship import RESERVED
 from app.models.customers import Customer, SourceRecord
 from app.schemas.customers import CustomerCard, SourceRead
 from app.schemas.screen_pop import BothLanguages, PopAlert
+from app.services.access import Signed
+from app.services.customer_relations import current_consents, list_links, read_value
 from app.services.customers import name_parts, read_customer
 from app.services.hotline import Hotline
 from app.services.interactions import count_calls_since, last_calls, read_timeline
 from app.services.paging import Page
 from app.services.purchases import list_contracts, list_purchases
+from app.services.record_history import read_history
+from app.services.usage import latest_usage
 
 _PURCHASES: Final = Page(limit=10)
 _CONTRACTS: Final = Page(limit=5)
 _TIMELINE: Final = Page(limit=20)
 _CALLS: Final = 10
+_CHANGES: Final = Page(limit=10)
 
 
-async def read_card(session: AsyncSession, customer: Customer, hotline: Hotline, now: datetime) -> CustomerCard:
-    """The card as it is at `now`. Greeting and alerts are what the screen pop of this customer would say."""
+async def read_card(
+    session: AsyncSession, customer: Customer, hotline: Hotline, now: datetime, by: Signed, customer_years: int
+) -> CustomerCard:
+    """The card as it is at `now`, as far as `by` may see it.
+
+    Greeting and alerts are what the screen pop of this customer would say. `customer_years` is how long the house
+    assumes that a customer stays.
+    """
     today = now.astimezone(hotline.zone).date()
     purchases = (await list_purchases(session, customer.id, _PURCHASES, today)).items
     contracts = (await list_contracts(session, customer.id, _CONTRACTS, today)).items
     recent_calls = await count_calls_since(session, customer.id, now - timedelta(days=REPEAT_DAYS))
     sources = await session.scalars(
         select(SourceRecord)
-        .where(SourceRecord.customer_id == customer.id)
+        .where(SourceRecord.customer_id == customer.id, SourceRecord.source.not_in(RESERVED))
         .order_by(SourceRecord.source, SourceRecord.id)
     )
+    history = await read_history(session, customer.id, _CHANGES, may_see_identity=by.may(Scope.CUSTOMERS_IDENTITY))
     told: Json = {
         "address_as": address_as(name_parts(customer)),
         "do_not_call": customer.do_not_call,
@@ -42,7 +56,7 @@ async def read_card(session: AsyncSession, customer: Customer, hotline: Hotline,
     bought = [purchase.model_dump(mode="json") for purchase in purchases]
     signed = [contract.model_dump(mode="json") for contract in contracts]
     return CustomerCard(
-        customer=await read_customer(session, customer, hotline),
+        customer=await read_customer(session, customer, hotline, by),
         greeting=BothLanguages(**greeting(told, bought, MatchOutcome.UNIQUE, today)),
         alerts=[PopAlert(**alert) for alert in alerts(told, signed, recent_calls)],
         purchases=purchases,
@@ -51,5 +65,10 @@ async def read_card(session: AsyncSession, customer: Customer, hotline: Hotline,
         callbacks=[],
         timeline=await read_timeline(session, customer.id, _TIMELINE),
         calls=await last_calls(session, customer.id, _CALLS),
+        links=await list_links(session, customer.id),
+        consents=await current_consents(session, customer.id),
+        value=await read_value(session, customer.id, today, customer_years),
         sources=[SourceRead.model_validate(record) for record in sources],
+        usage=await latest_usage(session, customer.id),
+        changes=history.items,
     )

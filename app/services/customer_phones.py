@@ -8,12 +8,15 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.derived import derive
 from app.domain.phone_numbers import BUCKET_DIGITS
 from app.errors import Conflict, Invalid, NotFound
 from app.models.base import new_id
 from app.models.customers import Customer, CustomerPhone
 from app.schemas.customers import MOST_PHONES, PhoneCreate, PhoneRead
 from app.services.hotline import Hotline
+from app.services.record_history import log_changes
+from app.services.survivorship import say_derived, settle
 
 _BODY: Final = ("body",)
 
@@ -118,8 +121,13 @@ async def phones_of(session: AsyncSession, customer_id: UUID) -> list[CustomerPh
     return list(found)
 
 
-async def add_phone(session: AsyncSession, customer: Customer, given: PhoneCreate, hotline: Hotline) -> AddedPhone:
+async def add_phone(
+    session: AsyncSession, customer: Customer, given: PhoneCreate, hotline: Hotline, agent_id: UUID | None = None
+) -> AddedPhone:
     """Give a locked customer one more number; the first one is primary. One they have already stays as it is.
+
+    Args:
+        agent_id: who does it, for the record's history.
 
     Raises:
         BadNumber, OwnNumber: they cannot have it.
@@ -138,11 +146,14 @@ async def add_phone(session: AsyncSession, customer: Customer, given: PhoneCreat
     session.add(phone)
     _touch(customer)
     await session.flush()
+    await log_changes(session, customer.id, {"phone": (None, phone.e164)}, agent_id)
+    if phone.is_primary:
+        await _derive_anew(session, customer, phone, hotline)
     await session.refresh(phone)
     return AddedPhone(phone_read(phone, hotline), is_new=True)
 
 
-async def remove_phone(session: AsyncSession, customer: Customer, phone_id: UUID) -> None:
+async def remove_phone(session: AsyncSession, customer: Customer, phone_id: UUID, agent_id: UUID | None = None) -> None:
     """Take a number from a locked customer. Was it the primary one, the next oldest is.
 
     Raises:
@@ -152,6 +163,7 @@ async def remove_phone(session: AsyncSession, customer: Customer, phone_id: UUID
     await session.delete(phone)
     _touch(customer)
     await session.flush()
+    await log_changes(session, customer.id, {"phone": (phone.e164, None)}, agent_id)
     if phone.is_primary:
         left = await phones_of(session, customer.id)
         if left:
@@ -159,7 +171,9 @@ async def remove_phone(session: AsyncSession, customer: Customer, phone_id: UUID
             await session.flush()
 
 
-async def make_primary(session: AsyncSession, customer: Customer, phone_id: UUID, hotline: Hotline) -> list[PhoneRead]:
+async def make_primary(
+    session: AsyncSession, customer: Customer, phone_id: UUID, hotline: Hotline, agent_id: UUID | None = None
+) -> list[PhoneRead]:
     """Ring a locked customer on this number first. Gives all of theirs.
 
     Raises:
@@ -168,14 +182,17 @@ async def make_primary(session: AsyncSession, customer: Customer, phone_id: UUID
     phone = await _theirs(session, customer, phone_id)
     if not phone.is_primary:
         # One statement after the other: no two may be primary even for a moment.
-        await session.execute(
+        was = await session.scalar(
             update(CustomerPhone)
             .where(CustomerPhone.customer_id == customer.id, CustomerPhone.is_primary)
             .values(is_primary=False)
+            .returning(CustomerPhone.e164)
         )
         phone.is_primary = True
         _touch(customer)
         await session.flush()
+        await log_changes(session, customer.id, {"primary_phone": (was, phone.e164)}, agent_id)
+        await _derive_anew(session, customer, phone, hotline)
     return [phone_read(each, hotline) for each in await phones_of(session, customer.id)]
 
 
@@ -184,6 +201,13 @@ async def _theirs(session: AsyncSession, customer: Customer, phone_id: UUID) -> 
     if phone is None or phone.customer_id != customer.id:
         raise NoSuchPhone("The customer has no such number.")
     return phone
+
+
+async def _derive_anew(session: AsyncSession, customer: Customer, primary: CustomerPhone, hotline: Hotline) -> None:
+    """Time zone and language follow the number to ring, where nobody has said them."""
+    await say_derived(session, customer.id, derive(hotline.number(primary.e164), customer.region))
+    await settle(session, [customer.id], rise=0)
+    await session.refresh(customer)
 
 
 def _touch(customer: Customer) -> None:

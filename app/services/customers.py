@@ -1,16 +1,20 @@
 """A customer's own record: find, create, change."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.card import Json, address_as
+from app.domain.derived import derive
+from app.domain.identity import mask_national_id
 from app.domain.scopes import Scope
+from app.domain.survivorship import FIELDS
 from app.errors import Conflict, Invalid, NotFound
-from app.models.customers import Customer, CustomerKind, CustomerPhone
+from app.models.customers import Customer, CustomerKind
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
 from app.schemas.screen_pop import BothLanguages, PopOwner
@@ -18,6 +22,9 @@ from app.services.access import Signed
 from app.services.customer_phones import phone_read, phones_of, read_phones
 from app.services.hotline import Hotline
 from app.services.names import LatinForms, latin
+from app.services.provenance import origins_of
+from app.services.record_history import log_changes
+from app.services.survivorship import Cause, say_by_hand, say_derived, settle
 
 MAY_ASSIGN: Final = Scope.AGENTS_WRITE
 """Whoever may change people may also say whose book a customer is in."""
@@ -64,26 +71,28 @@ async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) 
     return customer
 
 
-async def read_customer(session: AsyncSession, customer: Customer, hotline: Hotline) -> CustomerRead:
-    """The record as it is shown, with phones and owner."""
+async def read_customer(session: AsyncSession, customer: Customer, hotline: Hotline, by: Signed) -> CustomerRead:
+    """The record as `by` may see it, with phones, owner, and whose word each field is."""
     phones = await phones_of(session, customer.id)
     owner = await session.get(Agent, customer.owner_id) if customer.owner_id else None
-    return customer_read(customer, phones, owner, hotline)
-
-
-def customer_read(
-    customer: Customer, phones: Sequence[CustomerPhone], owner: Agent | None, hotline: Hotline
-) -> CustomerRead:
-    """The record as it is shown, from what was read."""
+    may_see = by.may(Scope.CUSTOMERS_IDENTITY)
     return CustomerRead(
         **{name: getattr(customer, name) for name in _SHOWN_AS_STORED},
+        national_id=customer.national_id if may_see else mask_national_id(customer.national_id),
         address_as=BothLanguages(**address_as(name_parts(customer))),
         phones=[phone_read(phone, hotline) for phone in phones],
         owner=PopOwner(id=owner.id, name=owner.name) if owner else None,
+        provenance=await origins_of(session, customer),
     )
 
 
-_SHOWN_AS_STORED: Final = CustomerRead.model_fields.keys() - {"address_as", "phones", "owner"}
+_SHOWN_AS_STORED: Final = CustomerRead.model_fields.keys() - {
+    "address_as",
+    "phones",
+    "owner",
+    "national_id",
+    "provenance",
+}
 
 
 def name_parts(customer: Customer) -> Json:
@@ -100,7 +109,7 @@ def name_parts(customer: Customer) -> Json:
 
 
 async def create_customer(session: AsyncSession, given: CustomerCreate, hotline: Hotline, by: Signed) -> CustomerRead:
-    """Add a customer with their phones.
+    """Add a customer with their phones. What is said of them here is the word of `by`.
 
     Raises:
         BadNumber, OwnNumber: a phone is none that a customer can have.
@@ -114,15 +123,23 @@ async def create_customer(session: AsyncSession, given: CustomerCreate, hotline:
     for name, part in worked_out.items():
         chosen = getattr(given, name)
         values[name] = part if chosen is None else chosen
-    customer = Customer(**values)
-    session.add(customer)
+    said = given.model_fields_set | worked_out.keys() | {"kind"}
+    by_hand = {name: value for name, value in values.items() if name in said and value is not None}
     phones = read_phones(given.phones, hotline)
+    derived = derive(hotline.number(phones[0].e164) if phones else None, given.region)
+    customer = Customer(**{**values, **{name: value for name, value in derived.items() if values[name] is None}})
+    customer.settled_at = datetime.now(UTC)
+    session.add(customer)
     await session.flush()
     for phone in phones:
         phone.customer_id = customer.id
     session.add_all(phones)
     await session.flush()
-    return await read_customer(session, await _fresh(session, customer), hotline)
+    await say_by_hand(session, customer.id, by_hand, by.agent_id)
+    await say_derived(session, customer.id, derived)
+    ours = {name: (None, value) for name, value in by_hand.items() if name not in FIELDS}
+    await log_changes(session, customer.id, ours, by.agent_id)
+    return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
 async def change_customer(
@@ -133,7 +150,7 @@ async def change_customer(
     by: Signed,
     versions: Sequence[int] | None = None,
 ) -> CustomerRead:
-    """Change what is given and nothing else.
+    """Change what is given and nothing else. What differs from the record is then the word of `by`.
 
     Args:
         versions: the caller's change holds only if the record has one of these; None does not ask.
@@ -154,11 +171,29 @@ async def change_customer(
     if renamed:
         forms = _names(values.get("kind", customer.kind), values.get("name", customer.name))
         values = {**forms._asdict(), **values}
-    for name, value in values.items():
-        if getattr(customer, name) != value:
-            setattr(customer, name, value)
-    await session.flush()
-    return await read_customer(session, await _fresh(session, customer), hotline)
+    changed = {name: value for name, value in values.items() if getattr(customer, name) != value}
+    by_hand = {name: value for name, value in changed.items() if name in FIELDS}
+    ours = {name: (getattr(customer, name), value) for name, value in changed.items() if name not in FIELDS}
+    settled: set[UUID] = set()
+    if by_hand:
+        await say_by_hand(session, customer.id, by_hand, by.agent_id)
+        if "region" in by_hand:
+            phones = await phones_of(session, customer.id)
+            number = hotline.number(phones[0].e164) if phones else None
+            await say_derived(session, customer.id, derive(number, by_hand["region"]))
+        settled = await settle(session, [customer.id], Cause(agent_id=by.agent_id))
+    if ours:
+        # One request raises the version by one, however many kinds of fields it changes.
+        rise = 0 if settled else 1
+        await session.execute(
+            update(Customer.__table__)  # type: ignore[arg-type]
+            .where(Customer.id == customer.id)
+            .values(
+                **{name: new for name, (_, new) in ours.items()}, version=Customer.version + rise, updated_at=func.now()
+            )
+        )
+        await log_changes(session, customer.id, ours, by.agent_id)
+    return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
 def _id_or_code(ref: str) -> tuple[UUID | None, str | None]:

@@ -8,7 +8,6 @@ replaced, and every stream looks; and every few seconds each looks anyway.
 
 import asyncio
 import contextlib
-import json
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import orjson
 import structlog
 from sqlalchemy import select
 
@@ -50,7 +50,7 @@ def message_of(event: AgentEvent, zone: ZoneInfo) -> str:
 
 
 def _message(no: int, event_type: str, at: str, data: Json) -> str:
-    return json.dumps({"id": str(no), "type": event_type, "at": at, "data": data}, ensure_ascii=False)
+    return orjson.dumps({"id": str(no), "type": event_type, "at": at, "data": data}).decode()
 
 
 @dataclass(eq=False, slots=True)
@@ -100,7 +100,7 @@ class Hub:
         """Send a card that was just committed; the text at hand saves reading it back."""
         streams = self._streams.get(pushed.agent_id)
         if streams:
-            card = finish_pop(json.loads(pushed.document), pushed.at, self._zone)
+            card = finish_pop(orjson.loads(pushed.document), pushed.at, self._zone)
             text = _message(
                 pushed.no,
                 AgentEventType.CALL_OFFERED,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models.calls import Call
 from app.models.customers import Channel, Customer, Interaction
 from app.models.people import Agent
+from app.models.records import CustomerNote
 from app.schemas.customers import TimelineCall, TimelineEntry, TimelineKind
 from app.schemas.interactions import InteractionCreate, InteractionRead
 from app.schemas.listing import Listing
@@ -81,7 +82,7 @@ def _interaction_read(interaction: Interaction, agent: str | None) -> Interactio
 
 
 async def read_timeline(session: AsyncSession, customer_id: UUID, page: Page) -> Listing[TimelineEntry]:
-    """Calls and other contacts of a customer in one list, the latest first.
+    """Calls, other contacts and notes of a customer in one list, the latest first.
 
     A call that was written up has an interaction of its own; the two are one entry, the call's, with the
     interaction's summary.
@@ -90,9 +91,12 @@ async def read_timeline(session: AsyncSession, customer_id: UUID, page: Page) ->
         BadCursor: the page's cursor is none of this list.
     """
     after = decode_cursor(page.cursor, aware_time, UUID) if page.cursor else None
-    # Each half is read from its own index only as far as the page can reach.
-    halves = [_latest(part, after, page.limit + 1).subquery() for part in (_calls(customer_id), _others(customer_id))]
-    merged = union_all(*(select(half) for half in halves)).subquery()
+    # Each part is read from its own index only as far as the page can reach.
+    parts = [
+        _latest(part, after, page.limit + 1).subquery()
+        for part in (_calls(customer_id), _others(customer_id), _notes(customer_id))
+    ]
+    merged = union_all(*(select(part) for part in parts)).subquery()
     wanted = (
         select(merged, Agent.name.label("agent_name"))
         .outerjoin(Agent, Agent.id == merged.c.agent_id)
@@ -154,6 +158,23 @@ def _others(customer_id: UUID) -> _Rows:
         cast(null(), Call.answered_at.type).label("answered_at"),
         cast(null(), Call.ended_at.type).label("ended_at"),
     ).where(Interaction.customer_id == customer_id, ~shown_as_call)
+
+
+def _notes(customer_id: UUID) -> _Rows:
+    return select(
+        literal(TimelineKind.NOTE.value).label("kind"),
+        CustomerNote.id.label("id"),
+        CustomerNote.at.label("at"),
+        cast(null(), Interaction.channel.type).label("channel"),
+        cast(null(), Interaction.direction.type).label("direction"),
+        CustomerNote.body.label("summary"),
+        CustomerNote.agent_id.label("agent_id"),
+        cast(null(), Call.state.type).label("state"),
+        cast(null(), Call.disposition.type).label("disposition"),
+        cast(null(), Call.stage.type).label("stage"),
+        cast(null(), Call.answered_at.type).label("answered_at"),
+        cast(null(), Call.ended_at.type).label("ended_at"),
+    ).where(CustomerNote.customer_id == customer_id)
 
 
 def _latest(part: _Rows, after: tuple[datetime, UUID] | None, limit: int) -> _Rows:

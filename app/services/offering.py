@@ -15,7 +15,7 @@ from app.models.routing import AgentPresence, Presence, QueueMember
 from app.services.agent_log import tell, trace
 from app.services.hotline import Hotline, QueueSetup
 from app.services.reserving import CHOOSE, RESERVE
-from app.services.screen_pop import MATCH, look_up, match_args, pop_sql, queue_part, verify
+from app.services.screen_pop import card_sql, look_up, match_args, match_sql, queue_part, verified_text, verify
 from app.telephony.port import RedirectCall
 
 _CALL_PART: Final = """json_build_object(
@@ -24,21 +24,23 @@ _CALL_PART: Final = """json_build_object(
             'queue', CAST(:queue AS json), 'reserved_because', chosen.because)"""
 
 _OFFER: Final = text(f"""
-WITH {MATCH},
+WITH matched AS MATERIALIZED (SELECT CAST(1 AS bigint) AS n, found.* FROM ({match_sql(":")}) found),
 caller AS MATERIALIZED (
-    SELECT matched.customer_id, c.owner_id, CAST(:queue_id AS uuid) AS queue_id
-    FROM matched LEFT JOIN customers c ON c.id = matched.customer_id WHERE NOT EXISTS (SELECT FROM loose)
+    SELECT matched.n, matched.customer_id, c.owner_id
+    FROM matched LEFT JOIN customers c ON c.id = matched.customer_id WHERE matched.loose IS NULL
 ),
 {CHOOSE},
 ringing AS MATERIALIZED (
-    SELECT id, direction, received_at, to_raw, caller_name, ended_at IS NULL AS live FROM calls
-    WHERE id = CAST(:call_id AS uuid)
+    SELECT CAST(1 AS bigint) AS n, id, direction, received_at, to_raw, caller_name, ended_at IS NULL AS live,
+           CAST(:leg_id AS uuid) AS leg_id, CAST(:now AS timestamptz) AS now
+    FROM calls WHERE id = CAST(:place_id AS uuid)
 ),
-{pop_sql(_CALL_PART, also_from=" CROSS JOIN ringing CROSS JOIN chosen")},
+pop AS MATERIALIZED (
+    SELECT matched.n, {card_sql(_CALL_PART, ":")} AS document FROM chosen JOIN matched USING (n) JOIN ringing USING (n)
+),
 {RESERVE}
-SELECT reserved.agent_id, reserved.no, reserved.identity,
-       CAST((SELECT json_agg(loose) FROM loose) AS text) AS loose
-FROM matched LEFT JOIN reserved ON true
+SELECT reserved.agent_id, reserved.no, reserved.identity, CAST(matched.loose AS text) AS loose
+FROM matched LEFT JOIN reserved USING (n)
 """)
 
 
@@ -57,12 +59,12 @@ async def offer(session: AsyncSession, call: Call, queue: QueueSetup, hotline: H
     args: dict[str, Any] = {
         **await _who(call, hotline),
         "caller": json.dumps(call.caller),
-        "call_id": call.id,
         "queue_id": queue.id,
         "queue": json.dumps(queue_part(queue)),
         "may_reserve": True,
         "tried": await _declined_by(session, call),
         "place_at": call.queued_at or call.received_at,
+        "place_id": call.id,
         "now": now,
         "ring_seconds": queue.ring_seconds,
         "leg_id": new_id(),
@@ -82,14 +84,14 @@ async def offer(session: AsyncSession, call: Call, queue: QueueSetup, hotline: H
 
 
 async def _who(call: Call, hotline: Hotline) -> dict[str, Any]:
-    """The parameters of `MATCH` for a call of which the customer may be known already, by number or by hand."""
+    """What `match_sql` reads of a call of which the customer may be known already, by number or by hand."""
     if call.customer_id is None:
         return match_args(hotline.number(call.from_raw), hotline)
     return {
         "lookup": None,
         "bucket": None,
         "withheld": False,
-        "verified": [call.customer_id],
+        "verified": verified_text((call.customer_id,)),
         "reason": call.match_reason,
     }
 

@@ -24,8 +24,8 @@ from app.services.agent_log import replay_is_traced, trace
 from app.services.call_facts import find_call, hear_fallback, hear_recording, hear_status
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
-from app.services.hub import Hub
-from app.services.ringing import ring
+from app.services.ringer import Ringer
+from app.services.ringing import ringing_call
 from app.services.spool import Spool, Spooled
 from app.telephony.port import (
     Answer,
@@ -55,7 +55,7 @@ class Reception:
     Args:
         database: where calls are kept.
         hotline: the set-up, which is at hand even when the database is not.
-        hub: pushes cards.
+        ringer: brings ringing calls to the database.
         spool: keeps requests while the database is away.
         voice_budget: seconds for the first answer.
         read: turns a spooled request back into an event; the carrier's adapter knows how.
@@ -63,7 +63,7 @@ class Reception:
 
     database: Database
     hotline: HotlineKeeper
-    hub: Hub
+    ringer: Ringer
     spool: Spool
     voice_budget: float
     read: Callable[[Spooled], CallEvent]
@@ -79,20 +79,26 @@ class Reception:
             Unavailable: neither the database nor the disk took a message that needs no answer; the carrier may try
             again.
         """
-        budget = self.voice_budget if event.kind is EventKind.VOICE else BUDGET_SECONDS
-        # Waited for, not cancelled and waited for: a statement on a hung database may take its time to be cancelled.
-        work = asyncio.create_task(self._decide(event))
         try:
-            if not (await asyncio.wait({work}, timeout=budget))[0]:
-                work.cancel()
-                raise TimeoutError
-            return work.result()
+            if event.kind is EventKind.VOICE:
+                # Only our waiting ends with the time: what is on its way to the database arrives or fails by itself.
+                async with asyncio.timeout(self.voice_budget):
+                    return await self._decide(event)
+            return await self._decide_in_time(event)
         except Exception as error:
             if not is_outage(error):
                 raise
             log.error("database_away", route=event.kind, error=type(error).__name__, provider_call_id=event.call_id)
             is_slow = isinstance(error, TimeoutError)
         return await self._keep_caller(event, raw, is_slow=is_slow)
+
+    async def _decide_in_time(self, event: CallEvent) -> Answer | None:
+        # Waited for, not cancelled and waited for: a statement on a hung database may take its time to be cancelled.
+        work = asyncio.create_task(self._decide(event))
+        if not (await asyncio.wait({work}, timeout=BUDGET_SECONDS))[0]:
+            work.cancel()
+            raise TimeoutError
+        return work.result()
 
     async def _decide(self, event: CallEvent) -> Answer | None:
         hotline = self.hotline.now
@@ -128,11 +134,7 @@ class Reception:
         if route is None:
             log.error("no_queue", dialled=event.to_raw)
             return self._elsewhere(event, hotline)
-        rung = await ring(await self.database.lane(), event, hotline, route)
-        if rung.outcome is not None:
-            metrics.matches.labels(outcome=rung.outcome).inc()
-        if rung.pushed is not None:
-            self.hub.push(rung.pushed)
+        rung = await self.ringer.ring(ringing_call(event, hotline, route), hotline)
         return call_flow.first_answer(rung, event, route, hotline)
 
     async def _keep_caller(self, event: CallEvent, raw: Spooled, *, is_slow: bool) -> Answer | None:
@@ -225,7 +227,7 @@ class Reception:
         if event.kind is EventKind.VOICE:
             route = hotline.route(event.to_raw)
             if route is not None:
-                await ring(await self.database.lane(), event, hotline, route, may_reserve=False)
+                await self.ringer.ring(ringing_call(event, hotline, route, may_reserve=False), hotline)
         call_id = event.parent_call_id or event.call_id
         async with self.database.session_scope() as session:
             call = await find_call(session, event.provider, call_id)

@@ -1,8 +1,8 @@
 """The screen pop's SQL: matching the number and gathering the card, in pieces that other statements put together.
 
-`MATCH` finds who it may be, `POP` gathers their card as one JSON document. The ringing call (`services/ringing.py`) and
-a later offer (`services/offering.py`) embed both in the statement that reserves the agent; `look_up` here runs them
-alone. What is gathered is raw: `domain.card.finish_pop` adds the words.
+`match_sql` finds who it may be, `card_sql` gathers their card as one JSON document. The ringing call
+(`services/ringing.py`) and a later offer (`services/offering.py`) embed both in the statement that reserves the agent;
+`look_up` here runs them alone. What is gathered is raw: `domain.card.finish_pop` adds the words.
 """
 
 import json
@@ -22,53 +22,72 @@ from app.services.hotline import Hotline, QueueSetup
 MOST_CANDIDATES: Final = 12
 """How many customers on one number the chooser shows; beyond that it is a switchboard."""
 
-MATCH: Final = f"""
-exact AS MATERIALIZED (
-    SELECT customer_id, '{MatchReason.EXACT}' AS reason FROM customer_phones
-    WHERE e164 = CAST(:lookup AS varchar) LIMIT {MOST_CANDIDATES + 1}
-),
-loose AS MATERIALIZED (
-    SELECT customer_id, e164, national_number FROM customer_phones
-    WHERE bucket = CAST(:bucket AS varchar) AND CAST(:verified AS uuid[]) IS NULL AND NOT EXISTS (SELECT FROM exact)
-    LIMIT 200
-),
-found AS MATERIALIZED (
-    SELECT customer_id, reason FROM exact
-    UNION ALL
-    SELECT unnest(CAST(:verified AS uuid[])), CAST(:reason AS text) WHERE NOT EXISTS (SELECT FROM exact)
-),
-matched AS MATERIALIZED (
-    SELECT CASE WHEN CAST(:withheld AS boolean) THEN '{MatchOutcome.WITHHELD}' WHEN count(*) = 1 THEN
-    '{MatchOutcome.UNIQUE}'
-                WHEN count(*) > 1 THEN '{MatchOutcome.SEVERAL}' ELSE '{MatchOutcome.UNKNOWN}' END AS outcome,
-           CASE WHEN count(*) = 1 THEN (array_agg(customer_id))[1] END AS customer_id,
-           min(reason) AS reason,
-           count(*) > {MOST_CANDIDATES} AS more
-    FROM found
-)"""
-"""CTEs from a number to `matched(outcome, customer_id, reason, more)`.
 
-Takes `:lookup` (E.164 or null), `:bucket` (last 8 digits or null), `:withheld`, and `:verified`, `:reason`: the
-customers among `loose` whom the phone-number library confirmed. With `:verified` null and no exact match, `loose`
-holds who is to be verified, and nothing has been decided.
-"""
+def match_sql(given: str) -> str:
+    """The SELECT that finds who a number may belong to.
 
-POP: Final = """
-pop AS MATERIALIZED (
-    SELECT json_build_object(
+    It always gives one row `(outcome, customer_id, ids, reason, more, loose)`. It reads `lookup` (E.164 or null),
+    `bucket` (last 8 digits or null), `withheld`, and `verified`, `reason`: the customers among an earlier answer's
+    `loose` whom the phone-number library confirmed, as the text of an array. With `verified` null and no exact match,
+    `loose` holds who is to be verified, as JSON, and nothing has been decided; where it is null, `ids` are the
+    customers.
+
+    Args:
+        given: what stands before those names: `:` where they are parameters, `i.` where they are columns of a row `i`.
+    """
+    return f"""
+SELECT CASE WHEN CAST({given}withheld AS boolean) THEN '{MatchOutcome.WITHHELD}'
+            WHEN cardinality(ids) = 1 THEN '{MatchOutcome.UNIQUE}'
+            WHEN cardinality(ids) > 1 THEN '{MatchOutcome.SEVERAL}' ELSE '{MatchOutcome.UNKNOWN}' END AS outcome,
+       CASE WHEN cardinality(ids) = 1 THEN ids[1] END AS customer_id,
+       ids, reason, cardinality(ids) > {MOST_CANDIDATES} AS more,
+       CASE WHEN undecided THEN (
+           SELECT json_agg(near) FROM (
+               SELECT customer_id, e164, national_number FROM customer_phones
+               WHERE bucket = CAST({given}bucket AS varchar) LIMIT 200
+           ) near
+       ) END AS loose
+FROM (
+    SELECT CASE WHEN exact <> '{{}}' THEN exact ELSE coalesce(verified, '{{}}') END AS ids,
+           CASE WHEN exact <> '{{}}' THEN '{MatchReason.EXACT}'
+                WHEN verified <> '{{}}' THEN CAST({given}reason AS text) END AS reason,
+           exact = '{{}}' AND verified IS NULL AS undecided
+    FROM (
+        SELECT ARRAY(
+                   SELECT customer_id FROM customer_phones
+                   WHERE e164 = CAST({given}lookup AS varchar) LIMIT {MOST_CANDIDATES + 1}
+               ) AS exact,
+               CAST(CAST({given}verified AS text) AS uuid[]) AS verified
+        OFFSET 0 -- a fence: looked up once, not once a mention
+    ) looked
+    OFFSET 0
+) found"""
+
+
+def card_sql(call: str, given: str) -> str:
+    """The expression that gathers the card of a row `matched` (what `match_sql` gives) as one JSON document.
+
+    Scalar subqueries and arrays where joins and aggregates would do: each of those costs more to set up than it takes
+    to run on the handful of rows that a customer has.
+
+    Args:
+        call: SQL for the call's part.
+        given: what stands before `caller`, `lookup` and `now`, as in `match_sql`.
+    """
+    return f"""json_build_object(
         'call', {call},
-        'caller', CAST(:caller AS json),
+        'caller', CAST({given}caller AS json),
         'match', json_build_object(
             'outcome', matched.outcome,
             'more', matched.more,
             'reason', matched.reason,
-            'candidates', CASE WHEN matched.outcome = 'several' THEN array_to_json(ARRAY(
+            'candidates', CASE WHEN matched.outcome = '{MatchOutcome.SEVERAL}' THEN array_to_json(ARRAY(
                 SELECT candidate FROM (
-                    SELECT c.id AS customer_id, c.code, c.name, c.kind, c.tier, found.reason,
+                    SELECT c.id AS customer_id, c.code, c.name, c.kind, c.tier, matched.reason,
                            (SELECT o.name FROM agents o WHERE o.id = c.owner_id) AS owner,
                            (SELECT max(i.at) FROM interactions i WHERE i.customer_id = c.id) AS last_contact_at
-                    FROM found JOIN customers c ON c.id = found.customer_id
-                    ORDER BY last_contact_at DESC NULLS LAST, c.code LIMIT {most}
+                    FROM customers c WHERE c.id = ANY (matched.ids)
+                    ORDER BY last_contact_at DESC NULLS LAST, c.code LIMIT {MOST_CANDIDATES}
                 ) candidate
             )) ELSE CAST('[]' AS json) END
         ),
@@ -108,31 +127,20 @@ pop AS MATERIALIZED (
             SELECT count(*) FROM (
                 SELECT received_at FROM calls WHERE customer_id = matched.customer_id
                 UNION ALL
-                SELECT received_at FROM calls WHERE matched.customer_id IS NULL AND from_e164 = CAST(:lookup AS varchar)
+                SELECT received_at FROM calls
+                WHERE matched.customer_id IS NULL AND from_e164 = CAST({given}lookup AS varchar)
                 OFFSET 0 -- a fence: by customer or number, never by time, however the statistics stand
             ) earlier
-            WHERE earlier.received_at < CAST(:now AS timestamptz)
-              AND earlier.received_at > CAST(:now AS timestamptz) - interval '{repeat_days} days'
+            WHERE earlier.received_at < CAST({given}now AS timestamptz)
+              AND earlier.received_at > CAST({given}now AS timestamptz) - interval '{REPEAT_DAYS} days'
         )
-    ) AS document
-    FROM matched{also_from}
-)"""
-"""The CTE that gathers the card of `matched`. `{call}` is SQL for the call's part, `{also_from}` what it needs.
-
-Scalar subqueries and arrays where joins and aggregates would do: each of those costs more to set up than it takes to
-run on the handful of rows that a customer has.
-"""
+    )"""
 
 
-def pop_sql(call: str, also_from: str = "") -> str:
-    """`POP` with the call's part filled in."""
-    return POP.format(call=call, also_from=also_from, most=MOST_CANDIDATES, repeat_days=REPEAT_DAYS)
-
-
-_LOOK_UP: Final = text(
-    f"WITH {MATCH}, {pop_sql('NULL')} "
-    "SELECT CAST(pop.document AS text) AS document, CAST((SELECT json_agg(loose) FROM loose) AS text) AS loose FROM pop"
-)
+_LOOK_UP: Final = text(f"""
+WITH matched AS MATERIALIZED ({match_sql(":")})
+SELECT CAST({card_sql("NULL", ":")} AS text) AS document, CAST(matched.loose AS text) AS loose FROM matched
+""")
 
 
 def caller_part(number: PhoneNumber) -> Json:
@@ -154,19 +162,24 @@ def queue_part(queue: QueueSetup) -> Json:
 
 
 def match_args(number: PhoneNumber, hotline: Hotline) -> dict[str, Any]:
-    """The parameters of `MATCH` for a number. One of our own numbers is looked up as nobody's."""
+    """What `match_sql` reads of a number. One of our own numbers is looked up as nobody's."""
     known = number.e164 is not None and not hotline.is_ours(number.e164)
     return {
         "lookup": number.e164 if known else None,
         "bucket": number.bucket if known else None,
         "withheld": number.kind is NumberKind.WITHHELD,
-        "verified": None if known else [],
+        "verified": None if known else verified_text(()),
         "reason": None,
     }
 
 
+def verified_text(customer_ids: Iterable[UUID]) -> str:
+    """Customers as `match_sql` takes them."""
+    return f"{{{','.join(map(str, customer_ids))}}}"
+
+
 def verify(number: PhoneNumber, loose: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """Which customers of the 8-digit bucket are really this caller: the parameters with which to run `MATCH` again.
+    """Which customers of the 8-digit bucket are really this caller: what `match_sql` is to read the second time.
 
     The same national number under another country is the stronger sign, so where there is one, a mere likeness of
     the ending is not asked for.
@@ -180,7 +193,7 @@ def verify(number: PhoneNumber, loose: Iterable[Mapping[str, Any]]) -> dict[str,
         elif number.e164 is not None and same_line(number.e164, phone["e164"]):
             alike[customer_id] = None
     reason = MatchReason.OTHER_COUNTRY if abroad else MatchReason.SAME_ENDING
-    return {"verified": list(abroad or alike), "reason": reason}
+    return {"verified": verified_text(abroad or alike), "reason": reason}
 
 
 async def look_up(session: AsyncSession, number: PhoneNumber, hotline: Hotline, now: datetime) -> Json:

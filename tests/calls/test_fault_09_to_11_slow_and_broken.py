@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from app.errors import Conflict
-from app.services import call_flow, hub, reception
+from app.services import call_flow, hub, reception, ringer
 from app.services.hub import Hub
 from app.telephony.simulator import SimEventKind
 from tests.calls.carrier import CALLER, DIALLED, PUBLIC_URL, call_sid, rung, spoken, status, verbs, voice
@@ -108,7 +108,7 @@ def breaks_at_once(*_: Any, **__: Any) -> Any:
 
 
 BREAKAGES: list[tuple[Any, str, Any]] = [
-    (reception, "ring", breaks),
+    (ringer, "ring", breaks),
     (call_flow, "first_answer", breaks_at_once),
     (Hub, "push", breaks_at_once),
     (hub, "finish_pop", breaks_at_once),
@@ -162,7 +162,7 @@ async def test_fault_10_what_breaks_again_and_again_is_set_aside(
     async def fail(*_: Any, **__: Any) -> Any:
         raise error
 
-    monkeypatch.setattr(reception, "ring", fail)
+    monkeypatch.setattr(ringer, "ring", fail)
     assert rung(await hotline.wire.twiml("voice", voice(call_sid()))) == FALLBACK
 
     async def is_set_aside() -> bool:

@@ -55,10 +55,13 @@ class Busy:
                 if data["state"] == "wrap_up":
                     await self.wrap_up(data["call_id"])
                 elif data["state"] in ("break", "offline"):
-                    self.hotline.line.set_script(
-                        f"client:{self.desk.agent.identity}", self.chance.choice(AGENT_SCRIPTS)
-                    )
                     await self.desk.http.put("/api/v1/agent/presence", json={"state": "available"})
+            elif message["type"] == "call.cleared":
+                self.next_time()
+
+    def next_time(self) -> None:
+        """Decide how the next call is met."""
+        self.hotline.line.set_script(f"client:{self.desk.agent.identity}", self.chance.choice(AGENT_SCRIPTS))
 
     async def wrap_up(self, call_id: str) -> None:
         answer = await self.desk.wrap_up(call_id)
@@ -74,14 +77,14 @@ async def test_a_storm_leaves_every_call_ended_and_every_agent_free(
     # The storm is of messages; how fast this machine is must not add outages to it.
     monkeypatch.setattr(reception, "BUDGET_SECONDS", 10.0)
     patience = {"lookup_budget_ms": 5000}
-    queue = {"ring_seconds": 5, "wait_seconds": 3, "max_wait_seconds": 200}
+    queue = {"ring_seconds": 5, "wait_seconds": 3, "max_wait_seconds": 15}
     hotline = await make_hotline(line={"trouble": trouble}, queue=queue, **patience)
     twin = await hotline.twin()
     to = itertools.cycle([hotline.served.url, twin.served.url])
     monkeypatch.setattr(Webhooks, "_connectable", lambda _self, url: url.replace(PUBLIC_URL, next(to)))
     agents = [Busy(hotline, await each.desk(), chance) for each in (hotline, twin, hotline, twin)]
     for agent in agents:
-        hotline.line.set_script(f"client:{agent.desk.agent.identity}", chance.choice(AGENT_SCRIPTS))
+        agent.next_time()
 
     async with asyncio.TaskGroup() as tasks:
         working = [tasks.create_task(agent.work()) for agent in agents]

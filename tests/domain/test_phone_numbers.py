@@ -6,10 +6,13 @@ import sys
 import unicodedata
 from pathlib import Path
 
+import phonenumbers
+import phonenumbers.timezone
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from app.domain import phone_numbers
 from app.domain.caller_text import is_withheld
 from app.domain.phone_numbers import (
     RAW_LENGTH,
@@ -384,3 +387,25 @@ print(*(describe_region(text, "en") for text in ("+14155552671", "+80012345678",
 """
     result = subprocess.run([sys.executable, "-c", script], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == ["北京市|北京市|Beijing|Beijing", "San Francisco, CA|None|None"]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.from_regex(r"(\+86)?1[0-9]{10}", fullmatch=True, alphabet="+0123456789"), st.sampled_from(["CN", "US", "DE"]))
+def test_the_short_way_for_chinese_mobiles_reads_as_the_library_does(raw: str, region: str) -> None:
+    assume(not is_withheld(raw))
+    assert parse_number(raw, region) == phone_numbers._read_number(raw, region, raw=raw)
+
+
+def test_zones_are_those_of_the_library() -> None:
+    compared = 0
+    for region in phonenumbers.SUPPORTED_REGIONS:
+        for line_type in phonenumbers.PhoneNumberType.values():
+            sample = phonenumbers.example_number_for_type(region, line_type)
+            if sample is None:
+                continue
+            number = parse_number(phonenumbers.format_number(sample, phonenumbers.PhoneNumberFormat.E164), region)
+            if number.is_valid:
+                known = phonenumbers.timezone.time_zones_for_number(phonenumbers.parse(number.e164))
+                assert number.time_zones == tuple(zone for zone in known if zone != "Etc/Unknown"), number.e164
+                compared += 1
+    assert compared > 500

@@ -39,7 +39,7 @@ def test_the_server_is_set_up_as_promised(data_dir: Path) -> None:
         assert {name: value(server.dsn(), f"SHOW {name}") for name in promised} == promised
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         buffers = value(server.dsn(), "SELECT pg_size_bytes(current_setting('shared_buffers'))")
-        assert buffers == min(max(memory // 8, 2**27), 2**30) // 2**20 * 2**20
+        assert buffers == min(max(memory // 8, 2**27), 2**32) // 2**20 * 2**20
 
 
 def test_text_follows_unicode_and_not_the_machine(data_dir: Path) -> None:

@@ -204,6 +204,7 @@ class Ledger:
             "external_id": external_id,
             "customer_id": customer["id"],
             "payload": payload,
+            "said_at": customer["created_at"],
             "created_at": customer["created_at"],
             "updated_at": customer["created_at"],
         })  # fmt: skip

@@ -168,6 +168,13 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         "interactions": "timeline",
         "calls": "timeline",
         "source_records": "sources",
+        "customer_notes": "timeline",
+        "customer_usage": "usage",
+        "customer_links": "links",
+        "consents": "consents",
+        "customer_changes": "changes",
+        # A signpost to the customer that this one was merged into.
+        "customers": "customer.merged_into_id",
     }
 
     hanging = {

@@ -21,7 +21,7 @@ async def test_a_patch_changes_what_is_given_and_nothing_else(http: httpx.AsyncC
     assert answer.status_code == 200
     assert answer.headers["etag"] == '"2"'
     changed = {key for key in before if before[key] != after[key]}
-    assert changed == {"email", "do_not_call", "note", "version", "updated_at"}
+    assert changed == {"email", "do_not_call", "note", "version", "updated_at", "provenance"}
     assert (after["email"], after["do_not_call"], after["note"], after["version"]) == (None, True, "new", 2)
     assert (await http.get(f"{URL}/{before['id']}")).json() == after
 

@@ -1,0 +1,172 @@
+"""Brings calls that ring at the same moment together, so that they share one statement (`services/ringing.py`).
+
+A call that rings while none is being written is written at once, alone. Those that come while it is on its way are
+written together as soon as it is back, and so on: the more ring, the less each costs, and nobody waits for company.
+One statement is on its way at a time, unless it is held up: then the calls behind it take another connection.
+"""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import Final
+
+import asyncpg
+import structlog
+
+from app.db import Database, is_outage
+from app.domain.matching import MatchOutcome
+from app.observability import metrics
+from app.services.hotline import Hotline
+from app.services.hub import Hub
+from app.services.ringing import Ringing, Rung, ring, rung_before
+
+MOST_TOGETHER: Final = 32
+"""How many calls share a statement at most. Beyond that each costs no less, and all wait longer."""
+HELD_UP_SECONDS: Final = 0.025
+"""After how long calls that wait behind a statement take another connection."""
+GIVE_UP_SECONDS: Final = 3.0
+"""After how long a statement is given up; its callers have been kept in another way long before."""
+
+log = structlog.get_logger(__name__)
+
+_MATCHES: Final = {outcome.value: metrics.matches.labels(outcome=outcome.value) for outcome in MatchOutcome}
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    call: Ringing
+    hotline: Hotline
+    answer: asyncio.Future[Rung]
+
+
+class Ringer:
+    """This process's ringing calls on their way to the database.
+
+    Args:
+        database: whose lane they take.
+        most_ways: how many statements may be on their way when they are held up; connections of the lane.
+        hub: sends a card that was just committed to the agent's tabs.
+    """
+
+    def __init__(self, database: Database, most_ways: int, hub: Hub) -> None:
+        self._database = database
+        self._most_ways = most_ways
+        self._hub = hub
+        self._waiting: deque[_Waiting] = deque()
+        self._ways: set[asyncio.Task[None]] = set()
+        self._held_up: asyncio.TimerHandle | None = None
+
+    async def ring(self, call: Ringing, hotline: Hotline) -> Rung:
+        """Have a ringing call recorded and offered; see `services.ringing.ring`.
+
+        Cancelled, it may be done all the same: who asks again for the same call is told what was decided, and the card
+        has been pushed.
+
+        Raises:
+            asyncpg.PostgresError, OSError, TimeoutError: the database is away (`db.is_outage`).
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Rung] = loop.create_future()
+        self._waiting.append(_Waiting(call, hotline, answer))
+        if not self._ways:
+            self._open_way()
+        elif self._held_up is None:
+            self._held_up = loop.call_later(HELD_UP_SECONDS, self._go_round)
+        return await answer
+
+    async def aclose(self) -> None:
+        """Let what is on its way arrive, if it does so soon."""
+        if self._held_up is not None:
+            self._held_up.cancel()
+        if self._ways:
+            await asyncio.wait(self._ways, timeout=GIVE_UP_SECONDS)
+        for way in self._ways:
+            way.cancel()
+
+    def _open_way(self) -> None:
+        way = asyncio.create_task(self._write_all())
+        self._ways.add(way)
+        way.add_done_callback(self._ways.discard)
+
+    def _go_round(self) -> None:
+        """Calls have waited for a while: they take another connection, if there is one."""
+        self._held_up = None
+        if self._waiting:
+            if len(self._ways) < self._most_ways:
+                self._open_way()
+            self._held_up = asyncio.get_running_loop().call_later(HELD_UP_SECONDS, self._go_round)
+
+    async def _write_all(self) -> None:
+        while batch := self._take():
+            await self._write(batch)
+
+    def _take(self) -> list[_Waiting]:
+        """The first that waits and those behind it that can share its statement; who has given up is left out."""
+        batch: list[_Waiting] = []
+        left: list[_Waiting] = []
+        taken: set[tuple[str, str]] = set()
+        while self._waiting and len(batch) < MOST_TOGETHER:
+            next_one = self._waiting.popleft()
+            if next_one.answer.done():
+                continue
+            event = next_one.call.event
+            key = (event.provider, event.call_id)
+            # The same webhook again: it has to find what became of the first.
+            if batch and (next_one.call.together != batch[0].call.together or key in taken):
+                left.append(next_one)
+                continue
+            taken.add(key)
+            batch.append(next_one)
+        self._waiting.extendleft(reversed(left))
+        return batch
+
+    async def _write(self, batch: list[_Waiting]) -> None:
+        try:
+            lane = await self._database.lane()
+            async with asyncio.timeout(GIVE_UP_SECONDS):
+                became = await ring(lane, [each.call for each in batch], batch[0].hotline)
+        except Exception as error:  # noqa: BLE001 - whatever it is, whoever waits for the answer is told
+            await self._failed(batch, error)
+            return
+        again: list[_Waiting] = []
+        before: list[_Waiting] = []
+        for each, one in zip(batch, became, strict=True):
+            match one:
+                case Rung():
+                    self._settle(each, one)
+                case Ringing():
+                    again.append(replace(each, call=one))
+                case None:
+                    before.append(each)
+        self._waiting.extendleft(reversed(again))
+        for each in before:
+            try:
+                async with asyncio.timeout(GIVE_UP_SECONDS):
+                    self._settle(each, await rung_before(lane, each.call.event))
+            except Exception as error:  # noqa: BLE001 - as above
+                await self._failed([each], error)
+
+    def _settle(self, each: _Waiting, rung: Rung) -> None:
+        try:
+            if rung.outcome is not None:
+                _MATCHES[rung.outcome].inc()
+            if rung.pushed is not None:
+                self._hub.push(rung.pushed)
+        except Exception as error:  # noqa: BLE001 - whoever waits is told, and the others get their answers
+            if not each.answer.done():
+                each.answer.set_exception(error)
+            return
+        if not each.answer.done():
+            each.answer.set_result(rung)
+
+    async def _failed(self, batch: list[_Waiting], error: Exception) -> None:
+        alone = len(batch) == 1
+        if not alone and (not is_outage(error) or isinstance(error, asyncpg.TransactionRollbackError)):
+            # One of them is at fault, and the others are not to suffer for it.
+            log.warning("calls_written_one_by_one", calls=len(batch), error=type(error).__name__)
+            for each in batch:
+                await self._write([each])
+            return
+        for each in batch:
+            if not each.answer.done():
+                each.answer.set_exception(error)
