@@ -254,6 +254,29 @@ def doctor() -> None:
     run(main)
 
 
+_Scratch = Annotated[
+    Path | None, typer.Option("--scratch", metavar="FOLDER", help="Where to work: 1 GB for each million records.")
+]
+
+
+@dedupe_app.command("run")
+def dedupe_run(
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Compare only what changed since the last run with everybody.")
+    ] = False,
+    scratch: _Scratch = None,
+) -> None:
+    """Look for customers who are in the records twice, and put them up for review.
+
+    What somebody has decided stays decided: two people are never asked about again.
+    """
+    from app.cli.console import run
+    from app.cli.dedupe import run_find
+    from app.config import load_settings
+
+    run(lambda: run_find(load_settings(), scratch, incremental=incremental))
+
+
 @dedupe_app.command("evaluate")
 def dedupe_evaluate(
     records: Annotated[
@@ -286,10 +309,7 @@ def dedupe_evaluate(
         str | None,
         typer.Option("--truth-kind", metavar="pairs|clusters", help="How the truth is written, should it be mistaken."),
     ] = None,
-    scratch: Annotated[
-        Path | None,
-        typer.Option("--scratch", metavar="FOLDER", help="Where to work: 1 GB for each million records."),
-    ] = None,
+    scratch: _Scratch = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure how well duplicates are found in a labelled file: precision, recall, F1, time and memory.

@@ -7,8 +7,11 @@ from pathlib import Path
 from rich.table import Table
 
 from app.cli.console import CommandFailed, err, note, out, say, troubles_told
+from app.cli.database import current_database
+from app.config import Settings
 from app.domain.person_columns import Column, known
 from app.services.linkage.evaluation import Evaluation, Score, TruthKind, evaluate
+from app.services.linkage.finding import find_duplicates
 
 
 def read_mapping(entries: Sequence[str]) -> dict[Column, list[str]]:
@@ -98,3 +101,17 @@ def _print(found: Evaluation) -> None:
     memory = f"{found.peak_memory / 1e6:,.0f} MB"
     say(f"{found.seconds:.1f} s ({steps}); {found.pairs:,} pairs compared; peak memory {memory}.")
     say("Columns: " + ", ".join(f"{header} ({column.value})" for header, column in found.columns.items()) + ".")
+
+
+async def run_find(settings: Settings, folder: Path | None, *, incremental: bool) -> None:
+    """Look for duplicates among the customers and print what was found."""
+    async with current_database(settings) as database:
+        if err.is_terminal:
+            with err.status("read") as status:
+                found = await find_duplicates(database, incremental=incremental, folder=folder, progress=status.update)
+        else:
+            found = await find_duplicates(database, incremental=incremental, folder=folder)
+    compared = f"{found.fresh:,} new or changed of {found.customers:,}" if found.incremental else f"{found.customers:,}"
+    say(f"Customers compared: {compared}.")
+    say(f"Put up for review: {found.same:,} that are the same beyond doubt, {found.maybe:,} that may be.")
+    say(", ".join(f"{step} {seconds:.1f} s" for step, seconds in found.seconds.items()))

@@ -32,6 +32,7 @@ from app.models.customers import (
     SourceRecord,
     Tier,
 )
+from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
 from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
 from app.models.relations import Consent, ConsentPurpose, ConsentState, CustomerLink, LinkKind
@@ -78,6 +79,7 @@ __all__ = [
     "Direction",
     "Disposition",
     "DnisRoute",
+    "DuplicateReview",
     "Gender",
     "HeardOfUs",
     "Intention",
@@ -85,6 +87,8 @@ __all__ = [
     "Leg",
     "LegKind",
     "LinkKind",
+    "LinkageModelRow",
+    "LinkageRun",
     "MaritalStatus",
     "Presence",
     "Purchase",
@@ -93,6 +97,7 @@ __all__ = [
     "QueueOpening",
     "Recording",
     "RecordingKind",
+    "ReviewStatus",
     "Role",
     "SignInAttempts",
     "Source",

@@ -2,11 +2,12 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import run, squeezed
+from tests.cli.conftest import Callcard, run, squeezed
 
 FEBRL = """\
 rec_id, given_name, surname, street_number, address_1, address_2, suburb, postcode, state, date_of_birth, soc_sec_id
@@ -129,3 +130,15 @@ async def test_a_wrong_option_is_told(records: Path, more: tuple[str, str]) -> N
 
     assert ran.code == 1
     assert ran.err
+
+
+async def test_a_run_over_the_demo_finds_and_says(callcard: Callcard) -> None:
+    await callcard("demo", "--no-serve")
+
+    first = await callcard("dedupe", "run")
+    second = await callcard("dedupe", "run", "--incremental")
+
+    assert (first.code, second.code) == (0, 0), first.err + second.err
+    assert re.search(r"Customers compared: [\d,]+\.", first.out)
+    assert "Put up for review" in first.out
+    assert " new or changed of " in second.out

@@ -6,6 +6,7 @@ from typing import Any, Final
 import duckdb
 
 from app.domain.linkage import LEVELS, Field
+from app.services.linkage.model import Probabilities
 
 _PLACE: Final = "street_a, street_b, unit_a, unit_b, house_a, house_b, suburb_a, suburb_b, postcode_a, postcode_b"
 
@@ -136,13 +137,6 @@ _WEIGHED_BY_FREQUENCY: Final[Mapping[tuple[Field, str], str]] = {
 """Levels that speak the louder the rarer the value."""
 
 _COMMONEST: Final = 1e-6
-
-Probabilities = Mapping[Field, Mapping[str, tuple[float, float]]]
-"""m and u of every level of every field."""
-
-DEFAULTS: Final[Probabilities] = {
-    field: {level.name: (level.m, level.u) for level in levels} for field, levels in LEVELS.items()
-}
 
 
 def create_macros(db: duckdb.DuckDBPyConnection) -> None:

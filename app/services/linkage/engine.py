@@ -11,9 +11,10 @@ import pyarrow as pa
 from app.domain.linkage import LINK_BITS
 from app.services.linkage.blocking import find_pairs
 from app.services.linkage.clustering import Pair, connected, pairs_within, split
+from app.services.linkage.model import LinkageModel
 from app.services.linkage.people import prepare
 from app.services.linkage.scoring import score
-from app.services.linkage.training import LinkageModel, train
+from app.services.linkage.training import train
 
 _LARGEST_CHECKED: Final = 150
 """In larger heaps of records the pairs that no key brought together are not compared after all."""
@@ -60,13 +61,20 @@ class _Clock:
             self._step = None
 
 
-def link(db: duckdb.DuckDBPyConnection, model: LinkageModel | None = None, progress: Progress | None = None) -> Linked:
+def link(
+    db: duckdb.DuckDBPyConnection,
+    model: LinkageModel | None = None,
+    progress: Progress | None = None,
+    *,
+    only_fresh: bool = False,
+) -> Linked:
     """Find out which of the `records` are one person's; leaves `people` and `scored` behind.
 
     Args:
         db: a workspace with the table `records`.
         model: by which to decide; None to learn one from these records.
         progress: told the name of each step as it begins.
+        only_fresh: compare only pairs of which one is in the table `fresh` (of ids).
     """
     clock = _Clock(progress)
     clock.start("prepare")
@@ -74,7 +82,7 @@ def link(db: duckdb.DuckDBPyConnection, model: LinkageModel | None = None, progr
     clock.start("train")
     model = model or train(db)
     clock.start("block")
-    pairs = find_pairs(db)
+    pairs = find_pairs(db, only_with="id IN (SELECT id FROM fresh)" if only_fresh else None)
     clock.start("score")
     score(db, model)
     db.execute("DROP TABLE pairs")

@@ -16,7 +16,8 @@ from app.domain.linkage import (
     Field,
     level_number,
 )
-from app.services.linkage.training import LinkageModel, linker
+from app.services.linkage.model import LinkageModel
+from app.services.linkage.training import linker
 from app.services.linkage.workspace import number
 
 _CHUNK: Final = 2_000_000

@@ -6,19 +6,16 @@ merely live together abound, whom it would take for one. What few data say is dr
 records are decided sensibly, too.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import duckdb
 from splink import DuckDBAPI, Linker, block_on
 from splink.internals.exceptions import EMTrainingException
 
-from app.domain.linkage import LEVELS, Field
-from app.services.linkage.comparisons import DEFAULTS, Probabilities, create_macros, settings
+from app.domain.linkage import Field
+from app.services.linkage.comparisons import create_macros, settings
+from app.services.linkage.model import USUAL, LinkageModel, Probabilities, usual_probabilities
 from app.services.linkage.workspace import first_row, number
-
-MODEL_VERSION: Final = 1
-"""Rises when fields or levels change; a model of another version is trained anew."""
 
 _SEED: Final = 20261122
 _RANDOM_PAIRS: Final = 1_000_000
@@ -76,55 +73,6 @@ WHERE l.given IS NOT NULL AND r.given IS NOT NULL AND l.birth IS NOT NULL AND r.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class LinkageModel:
-    """What was learnt of how records of one person agree.
-
-    Attributes:
-        probabilities: m and u of every level of every field.
-        prior: the probability that two records drawn at random are one person's.
-        records: how many it was learnt from.
-        homes_are_shared: whether people among them live together; where there are too few to tell, they do.
-    """
-
-    probabilities: Probabilities
-    prior: float
-    records: int
-    homes_are_shared: bool = True
-
-    def as_json(self) -> dict[str, Any]:
-        """The model as it is kept."""
-        return {
-            "version": MODEL_VERSION,
-            "records": self.records,
-            "prior": self.prior,
-            "homes_are_shared": self.homes_are_shared,
-            "fields": {
-                field.value: {level: {"m": m, "u": u} for level, (m, u) in levels.items()}
-                for field, levels in self.probabilities.items()
-            },
-        }
-
-    @classmethod
-    def from_json(cls, kept: dict[str, Any]) -> "LinkageModel | None":
-        """The model that was kept; None for one of another version."""
-        if kept.get("version") != MODEL_VERSION:
-            return None
-        fields = kept["fields"]
-        return cls(
-            probabilities={
-                field: {
-                    level.name: (fields[field][level.name]["m"], fields[field][level.name]["u"])
-                    for level in LEVELS[field]
-                }
-                for field in LEVELS
-            },
-            prior=kept["prior"],
-            records=kept["records"],
-            homes_are_shared=kept["homes_are_shared"],
-        )
-
-
 def linker(db: duckdb.DuckDBPyConnection, model: LinkageModel) -> Linker:
     """A Splink linker over `people`."""
     create_macros(db)
@@ -142,8 +90,8 @@ def train(db: duckdb.DuckDBPyConnection) -> LinkageModel:
     records = number(db, "SELECT count(*) FROM people")
     prior = _prior(db, records)
     if records < _LEAST_FOR_EM:
-        return LinkageModel(_scaled_to(records), prior, records)
-    with_u = _learn_u(db, _scaled_to(records), prior, records)
+        return LinkageModel(usual_probabilities(records), prior, records)
+    with_u = _learn_u(db, usual_probabilities(records), prior, records)
     return LinkageModel(_learn_m(db, with_u, prior, records), prior, records, _homes_are_shared(db))
 
 
@@ -161,16 +109,6 @@ def _prior(db: duckdb.DuckDBPyConnection, records: int) -> float:
     sure = number(db, _SURE_PAIRS) / _FOUND_BY_SURE_RULES
     pairs = min(max(sure, _FEWEST_DUPLICATES * records, 0.5), _MOST_DUPLICATES * records)
     return min(pairs / all_pairs, 0.2)
-
-
-def _scaled_to(records: int) -> Probabilities:
-    """What is usual, in a file of this size: nobody shares a telephone with more than one or two others."""
-    chance = 1.0 / max(records, 1000)
-    rare = {Field.CONTACT: {"phone_and_home", "phone_and_area", "phone", "home"}}
-    return {
-        field: {name: (m, max(u, chance) if name in rare.get(field, ()) else u) for name, (m, u) in levels.items()}
-        for field, levels in DEFAULTS.items()
-    }
 
 
 def _learn_u(db: duckdb.DuckDBPyConnection, start: Probabilities, prior: float, records: int) -> Probabilities:
@@ -230,7 +168,7 @@ def _learn_m(db: duckdb.DuckDBPyConnection, start: Probabilities, prior: float, 
     learnt: dict[Field, dict[str, tuple[float, float]]] = {}
     for field, levels in start.items():
         ms = {
-            name: trust * seen[field].get(name, (usual, u))[0] + (1 - trust) * DEFAULTS[field][name][0]
+            name: trust * seen[field].get(name, (usual, u))[0] + (1 - trust) * USUAL[field][name][0]
             for name, (usual, u) in levels.items()
         }
         ms = {name: max(m, _LEAST_M) for name, m in ms.items()}

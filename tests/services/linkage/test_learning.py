@@ -11,8 +11,8 @@ from app.domain.linkage import LEVELS, Outcome, decide
 from app.domain.linkage import veto as veto_of
 from app.services.linkage.engine import link
 from app.services.linkage.evaluation import evaluate
+from app.services.linkage.model import LinkageModel
 from app.services.linkage.reading import read_people
-from app.services.linkage.training import LinkageModel
 from app.services.linkage.workspace import workspace
 from bench.people import write_people
 
