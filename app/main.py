@@ -29,6 +29,7 @@ from app.routers import (
     health,
     lookup,
     queues,
+    reviews,
     session,
     stream,
     telephony,
@@ -123,6 +124,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
+    app.include_router(reviews.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
