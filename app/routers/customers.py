@@ -28,6 +28,7 @@ from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
+from app.schemas.similarity import SimilarCustomer, SimilarQuery
 from app.services import customer_phones, customers, interactions, purchases, record_history, usage
 from app.services.access import ScopeMissing, Signed
 from app.services.customer_card import read_card
@@ -36,6 +37,7 @@ from app.services.customer_search import search_customers
 from app.services.customers import NoSuchCustomer, VersionConflict, find_customer
 from app.services.hotline import Hotline
 from app.services.paging import BadCursor
+from app.services.similar import similar_customers
 
 router = APIRouter(prefix="/customers", tags=["customers"])
 
@@ -117,6 +119,17 @@ async def create_customer(
     response.headers["Location"] = f"/api/v1/customers/{customer.id}"
     response.headers["ETag"] = f'"{customer.version}"'
     return customer
+
+
+@router.post("/similar", operation_id="find_similar_customers", responses=problems(*_SEARCHING, OriginNotAllowed))
+async def find_similar_customers(
+    given: SimilarQuery, session: DbSession, hotline: HotlineNow, _user: Reader
+) -> Listing[SimilarCustomer]:
+    """Is this caller already here? Customers who may be the same person, the likeliest first, at most ten.
+
+    Ask as the form is filled in, before a customer is created. Nothing is written.
+    """
+    return await similar_customers(session, given, hotline)
 
 
 @router.get("/{ref}", operation_id="get_customer", responses=problems(*READING))
