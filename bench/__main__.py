@@ -1,4 +1,4 @@
-"""`python -m bench [all|voice|latency|pop|memory|dedupe]`: run the measures and print what they gave."""
+"""`python -m bench [all|voice|latency|pop|memory|dedupe|similar]`: run the measures and print what they gave."""
 
 import argparse
 import asyncio
@@ -18,6 +18,7 @@ from bench.latency import measure_latency
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
 from bench.report import Section
+from bench.similar import measure_similar
 from bench.voice import measure_voice
 
 _README = Path(__file__).resolve().parent / "README.md"
@@ -30,8 +31,8 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "memory", "dedupe"),
-        help="what to measure; `memory` is what `voice` ends with, `dedupe` is no part of `all` (default: all)",
+        choices=("all", "voice", "latency", "pop", "memory", "dedupe", "similar"),
+        help="what to measure; `memory` is what `voice` ends with, `dedupe` and `similar` are no part of `all`",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
     parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
@@ -49,6 +50,9 @@ async def _measure(asked: argparse.Namespace) -> str:
     sections: list[Section] = []
     if asked.what == "dedupe":
         return "\n".join(str(section) for section in measure_dedupe(records=50_000 if asked.quick else 1_000_000))
+    if asked.what == "similar":
+        size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)
+        return "\n".join(str(section) for section in await measure_similar(customers=size, questions=questions))
     async with bench_server(*datasets) as server:
         connection = await connect(server, ONE_MILLION)
         facts = await describe(connection, server.version())

@@ -145,7 +145,7 @@ class Person:
         return ord(self.surname[0]) > 0x2E80
 
 
-class _World:
+class World:
     """Draws people, homes and slips of the key from one stream of chance."""
 
     def __init__(self, seed: int) -> None:
@@ -318,7 +318,7 @@ class _World:
 
 def people(records: int, seed: int = 1, sharing: float = 0.3) -> Iterator[tuple[int, Person]]:
     """So many records, each with the number of the person that it is of; the records of one person stand together."""
-    world = _World(seed)
+    world = World(seed)
     made = number = 0
     while made < records:
         lives_with_others = world.chance.random() < sharing / (sharing + (1 - sharing) * 3.0)

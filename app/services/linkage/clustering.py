@@ -5,7 +5,6 @@ all are one. So two groups of records are joined, the heaviest pair first, only 
 together they speak for it.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -51,7 +50,12 @@ def connected(links: Iterable[Pair]) -> list[list[int]]:
 
 
 def split(
-    records: list[int], weights: Mapping[Pair, float], is_vetoed: Callable[[Pair], bool], least: float
+    records: list[int],
+    weights: Mapping[Pair, float],
+    is_vetoed: Callable[[Pair], bool],
+    least: float,
+    *,
+    all_known: bool = True,
 ) -> list[list[int]]:
     """Persons among records that hang together.
 
@@ -60,6 +64,7 @@ def split(
         weights: of the pairs (lower id first) that are known, in bits.
         is_vetoed: whether a pair is.
         least: from this weight on a pair is a link, and two groups are one person if their pairs weigh it on average.
+        all_known: a pair without a weight is too light to have one; otherwise it says nothing.
     """
     inside = set(records)
     links = sorted(
@@ -78,9 +83,31 @@ def split(
         across = [(min(x, y), max(x, y)) for x in groups.members[a] for y in groups.members[b]]
         if any(is_vetoed(other) for other in across):
             continue
-        if sum(weights.get(other, UNRELATED_BITS) for other in across) >= least * len(across):
+        known = [weights[other] for other in across if other in weights]
+        unknown = (len(across) - len(known)) * UNRELATED_BITS if all_known else 0.0
+        counted = len(across) if all_known else len(known)
+        if sum(known) + unknown >= least * counted:
             groups.join(a, b)
     return sorted(sorted(members) for members in groups.members.values())
+
+
+def with_identical(persons: list[list[int]], identical: Iterable[Pair]) -> list[list[int]]:
+    """Persons with the records that repeat one of theirs, of which there may be more than any key brings together.
+
+    Args:
+        identical: each a record and one that repeats it.
+    """
+    groups = [list(group) for group in persons]
+    number_of = {record: number for number, group in enumerate(groups) for record in group}
+    for first, record in identical:
+        if record in number_of:
+            continue
+        if first not in number_of:
+            number_of[first] = len(groups)
+            groups.append([first])
+        number_of[record] = number_of[first]
+        groups[number_of[first]].append(record)
+    return sorted(sorted(group) for group in groups)
 
 
 def pairs_within(groups: Iterable[list[int]]) -> Iterable[Pair]:
@@ -89,12 +116,3 @@ def pairs_within(groups: Iterable[list[int]]) -> Iterable[Pair]:
         for position, a in enumerate(members):
             for b in members[position + 1 :]:
                 yield a, b
-
-
-def by_record(pairs: Iterable[Pair]) -> dict[int, list[Pair]]:
-    """Pairs by each of their records."""
-    found: dict[int, list[Pair]] = defaultdict(list)
-    for pair in pairs:
-        found[pair[0]].append(pair)
-        found[pair[1]].append(pair)
-    return found

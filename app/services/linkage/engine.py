@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from app.domain.linkage import LINK_BITS
 from app.services.linkage.blocking import find_pairs
-from app.services.linkage.clustering import Pair, connected, pairs_within, split
+from app.services.linkage.clustering import Pair, connected, pairs_within, split, with_identical
 from app.services.linkage.model import LinkageModel
 from app.services.linkage.people import prepare
 from app.services.linkage.scoring import score
@@ -87,8 +87,10 @@ def link(
     score(db, model)
     db.execute("DROP TABLE pairs")
     clock.start("cluster")
+    identical = db.execute("SELECT first, id FROM identical ORDER BY first, id").fetchall()
     persons = find_persons(db, model, LINK_BITS)
-    sure = _sure_within(db, persons)
+    sure = with_identical(_sure_within(db, persons), identical)
+    persons = with_identical(persons, identical)
     clock.stop()
     return Linked(model, records, pairs, persons, sure, clock.seconds)
 
@@ -120,7 +122,8 @@ def find_persons(db: duckdb.DuckDBPyConnection, model: LinkageModel, least: floa
         by_first.setdefault(pair[0], {})[pair] = weight
     for heap in larger:
         own = {pair: weight for record in heap for pair, weight in by_first.get(record, {}).items()}
-        persons += [group for group in split(heap, own, vetoed.__contains__, least) if len(group) > 1]
+        groups = split(heap, own, vetoed.__contains__, least, all_known=len(heap) <= _LARGEST_CHECKED)
+        persons += [group for group in groups if len(group) > 1]
     return sorted(persons)
 
 

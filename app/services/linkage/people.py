@@ -115,8 +115,26 @@ FROM typed t
 """
 
 
+# Alike in everything, with a full name, a birth date and one thing more; found before anything passes for a placeholder.
+_IDENTICAL: Final = """
+CREATE OR REPLACE TABLE identical AS
+SELECT first, id FROM (
+    SELECT id, min(id) OVER (
+        PARTITION BY kind, given_key, surname_key, birth, national_id, email, phones, street, house, suburb, postcode
+    ) AS first
+    FROM people
+    WHERE given_key IS NOT NULL AND surname_key IS NOT NULL AND birth IS NOT NULL
+        AND (national_id IS NOT NULL OR email IS NOT NULL OR len(phones) > 0 OR home IS NOT NULL)
+)
+WHERE first <> id
+"""
+
+
 def prepare(db: duckdb.DuckDBPyConnection) -> int:
-    """Make the table `people` of `records`, which is dropped. Returns how many there are."""
+    """Make the table `people` of `records`, which is dropped. Returns how many there are.
+
+    Beside it `identical` (`first`, `id`) names the records that repeat another one in everything.
+    """
     for macro in _MACROS:
         db.execute(macro)
     _map_names(db, "names_given", Column.GIVEN_NAME, lambda text: [given_name(text)], ("",))
@@ -125,6 +143,7 @@ def prepare(db: duckdb.DuckDBPyConnection) -> int:
     db.execute(_PEOPLE, {"day_first": _day_first(db)})
     for table in ("records", "names_given", "names_surname", "names_whole"):
         db.execute(f"DROP TABLE {table}")
+    db.execute(_IDENTICAL)
     _forget_placeholders(db)
     _count_crowds(db)
     return number(db, "SELECT count(*) FROM people")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.services.linkage.clustering import connected, pairs_within, split
+from app.services.linkage.clustering import connected, pairs_within, split, with_identical
 
 RECORDS = st.integers(0, 7)
 PAIRS = st.tuples(RECORDS, RECORDS).filter(lambda pair: pair[0] < pair[1])
@@ -23,6 +23,10 @@ def test_two_groups_are_not_joined_by_one_light_pair() -> None:
     weights = {(1, 2): 20.0, (3, 4): 20.0, (2, 3): 4.0}
 
     assert split([1, 2, 3, 4], weights, lambda _: False, 3.0) == [[1, 2], [3, 4]]
+
+
+def test_what_repeats_a_record_goes_with_it() -> None:
+    assert with_identical([[1, 2]], [(2, 5), (3, 4), (3, 6), (1, 2)]) == [[1, 2, 5], [3, 4, 6]]
 
 
 @given(st.dictionaries(PAIRS, st.floats(-8, 30), max_size=20), st.sets(PAIRS, max_size=8))

@@ -38,6 +38,10 @@ def test_all_the_same_are_one_person(tmp_path: Path) -> None:
     assert persons(tmp_path, *[LU] * 6) == [[0, 1, 2, 3, 4, 5]]
 
 
+def test_more_that_are_the_same_than_any_key_brings_together(tmp_path: Path) -> None:
+    assert persons(tmp_path, *[LU] * 400, SOMEBODY_ELSE) == [list(range(400))]
+
+
 @pytest.mark.parametrize(
     "change",
     [
