@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     lookup_budget_ms: int = Field(default=800, ge=10, le=5000)
     # How long the house assumes that a customer stays: the last factor of their value.
     customer_years: int = Field(default=5, ge=1, le=50)
+    # How long a valid contact keeps a customer for their account manager (domain/books.py).
+    protection_days: int = Field(default=90, ge=1, le=3650)
     log_format: LogFormat = LogFormat.AUTO
 
     secret_key: SecretStr | None = None

@@ -23,6 +23,7 @@ from app.observability.middleware import RequestContext
 from app.routers import (
     agent,
     agents,
+    books,
     calls,
     customer_relations,
     customers,
@@ -37,6 +38,7 @@ from app.routers import (
 from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
+from app.services import search_index
 from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -124,6 +126,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(calls.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
+    app.include_router(books.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
@@ -146,6 +149,9 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     database = Database(dsn, pool_size=settings.database_pool, lane_size=settings.database_lane)
     stack.push_async_callback(database.aclose)
     await _refuse_other_schema(database)
+
+    if not settings.is_production:
+        _run_beside(_fill_search(database), stack)
 
     empty = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
     hotline = HotlineKeeper(database, empty)
@@ -232,6 +238,11 @@ async def _refuse_other_schema(database: Database) -> None:
             f"The database's schema is at {revision or 'nothing'}, and this version of Callcard needs {head}. "
             "Run `callcard migrate` with this version, then start again."
         )
+
+
+async def _fill_search(database: Database) -> None:
+    """What `callcard migrate` does in production: a migration may have changed what customers are found by."""
+    await search_index.fill(database)
 
 
 def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:

@@ -1,4 +1,4 @@
-"""`python -m bench [all|voice|latency|pop|memory|dedupe|similar]`: run the measures and print what they gave."""
+"""`python -m bench [all|voice|latency|pop|search|memory|dedupe|similar]`: run the measures and print what they gave."""
 
 import argparse
 import asyncio
@@ -18,6 +18,7 @@ from bench.latency import measure_latency
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
 from bench.report import Section
+from bench.search import measure_search
 from bench.similar import measure_similar
 from bench.voice import measure_voice
 
@@ -31,7 +32,7 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "memory", "dedupe", "similar"),
+        choices=("all", "voice", "latency", "pop", "search", "memory", "dedupe", "similar"),
         help="what to measure; `memory` is what `voice` ends with, `dedupe` and `similar` are no part of `all`",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
@@ -66,6 +67,8 @@ async def _measure(asked: argparse.Namespace) -> str:
             sections.append(await measure_latency(server, seconds=15 if asked.quick else 60))
         if asked.what in ("all", "pop"):
             sections += await measure_pop(server, numbers=500 if asked.quick else 4000, ten_million=asked.ten_million)
+        if asked.what in ("all", "search"):
+            sections.append(await measure_search(server, rounds=3 if asked.quick else 20))
     machine = Section(f"The machine, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC", ["", ""], [list(fact) for fact in facts])
     return "\n".join(str(section) for section in (machine, *sections))
 

@@ -5,6 +5,8 @@ Tables are filled in an order in which emptying one, with what refers to it, emp
 
 from typing import Final
 
+from bench.names import NAME_OF
+
 READ_BY_THE_POP: Final = frozenset(
     {
         "ix_customer_phones_e164",
@@ -34,23 +36,18 @@ def _strewn(round_no: int) -> str:
 
 
 _CUSTOMERS: Final = f"""
-INSERT INTO customers (id, code, kind, name, surname, latin_name, latin_surname, title, gender, language, region,
+INSERT INTO customers (id, code, kind, name, surname, latin_name, latin_surname, title, gender, language, region, email,
                        tier, dcwh, sales_stage, intention, owner_id, note)
-SELECT {_CUSTOMER_ID.format("s")}, 'C' || lpad(CAST(1000 + s AS text), 8, '0'), 'person',
-       surname || given, surname, latin || ' ' || given_latin, latin, CASE WHEN s % 2 = 0 THEN '先生' ELSE '女士' END,
-       CASE WHEN s % 2 = 0 THEN 'male' ELSE 'female' END, 'zh-CN', 'CN',
+SELECT {_CUSTOMER_ID.format("s")}, 'C' || lpad(CAST(1000 + s AS text), 8, '0'), name.kind,
+       name.name, name.surname, name.latin_name, name.latin_surname,
+       CASE WHEN s % 2 = 0 THEN '先生' ELSE '女士' END,
+       CASE WHEN s % 2 = 0 THEN 'male' ELSE 'female' END, 'zh-CN', 'CN', name.email,
        CASE WHEN s % 100 = 0 THEN 'core' WHEN s % 5 = 0 THEN 'value' WHEN s % 2 = 0 THEN 'potential' ELSE 'low' END,
        CASE s % 3 WHEN 0 THEN 'hot' WHEN 1 THEN 'warm' ELSE 'cold' END, s % 8, 'possible',
        CASE WHEN s % 3 = 0 THEN {_AGENT_ID.format("(s / 3)")} END,
        CASE WHEN s % 10 = 0 THEN '周末不要打电话，平时请打手机' ELSE '' END
-FROM generate_series(1, {{n}}) AS s
-CROSS JOIN LATERAL (SELECT
-    (ARRAY['王','李','张','刘','陈','杨','黄','赵','周','吴','徐','孙','鲁'])[1 + s % 13] AS surname,
-    (ARRAY['Wang','Li','Zhang','Liu','Chen','Yang','Huang','Zhao','Zhou','Wu','Xu','Sun','Lu'])[1 + s % 13] AS latin,
-    (ARRAY['大海','建国','秀英','伟','芳','敏','静','丽','强','磊','军','洋','勇','艳','杰','娟','涛'])[1 + s % 17]
-        AS given,
-    (ARRAY['Dahai','Jianguo','Xiuying','Wei','Fang','Min','Jing','Li','Qiang','Lei','Jun','Yang','Yong','Yan','Jie',
-           'Juan','Tao'])[1 + s % 17] AS given_latin) AS name
+FROM (SELECT CAST(s AS bigint) AS s FROM generate_series(1, {{n}}) AS s) AS series
+CROSS JOIN LATERAL {NAME_OF} AS name
 """
 
 

@@ -188,7 +188,7 @@ def _query(person: Person) -> SimilarQuery:
     return SimilarQuery(
         name=name,
         phones=[phone] if phone else [],
-        email=person.email or None,
+        email=person.email if "@" in person.email else None,
         birth_date=_day(person.date_of_birth),
         gender={"m": "male", "f": "female"}.get(person.sex, "unknown"),
     )

@@ -56,15 +56,20 @@ def serve(
 
 @app.command()
 def migrate() -> None:
-    """Bring the database to the schema of this version. In development `serve` does it by itself."""
+    """Bring the database to the schema of this version. In development `serve` does it by itself.
+
+    Also brings in step what customers are found by, should something else have written to them.
+    """
     from app.cli.console import run, say
     from app.cli.database import bring_up_to_date
     from app.config import load_settings
 
     async def main() -> None:
-        before, now = await bring_up_to_date(load_settings())
+        before, now, found = await bring_up_to_date(load_settings())
         since = "already" if before == now else f"now; it was at {before or 'nothing'}"
         say(f"The schema is at {now} {since}.")
+        if found:
+            say(f"{found:,} customers can be searched for as they are now.")
 
     run(main)
 

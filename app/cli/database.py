@@ -9,6 +9,7 @@ from app.cli.console import CommandFailed, reason
 from app.config import Settings
 from app.db import Database, is_outage
 from app.embedded_postgres import EmbeddedPostgres
+from app.services import search_index
 
 
 @asynccontextmanager
@@ -58,16 +59,20 @@ async def current_database(settings: Settings) -> AsyncIterator[Database]:
             await database.aclose()
 
 
-async def bring_up_to_date(settings: Settings) -> tuple[str | None, str]:
-    """Migrate the database; gives the revisions before and after. Raises CommandFailed, EmbeddedPostgresError."""
+async def bring_up_to_date(settings: Settings) -> tuple[str | None, str, int]:
+    """Migrate the database, and bring in step with it what customers are found by.
+
+    Gives the revisions before and after, and how many customers were not in step. Raises CommandFailed,
+    EmbeddedPostgresError.
+    """
     async with address(settings) as dsn, outages_told():
         database = Database(dsn, pool_size=1, lane_size=0)
         try:
             before = await migrate.revision_of(database.engine)
+            await asyncio.to_thread(migrate.upgrade, dsn)
+            return before, migrate.head(), await search_index.fill(database)
         finally:
             await database.aclose()
-        await asyncio.to_thread(migrate.upgrade, dsn)
-        return before, migrate.head()
 
 
 async def _require_current(database: Database) -> None:

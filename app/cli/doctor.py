@@ -25,6 +25,7 @@ from app.config import ConfigError, Settings, load_settings
 from app.db import Database
 from app.embedded_postgres import EmbeddedPostgresError
 from app.models import Agent
+from app.services import search_index
 
 _OLDEST_PYTHON: Final = (3, 11)
 _OLDEST_POSTGRES: Final = 15
@@ -167,9 +168,14 @@ async def _schema(database: Database) -> Finding:
         )
     async with database.session_scope() as session:
         agents = await session.scalar(select(func.count()).select_from(Agent).where(Agent.active))
+        unfound = await search_index.count_out_of_date(session)
     if not agents:
         return Finding(
             "people", Verdict.WARN, "nobody can take calls", "callcard agent add --email … --name … --queue hotline"
+        )
+    if unfound:
+        return Finding(
+            "search", Verdict.WARN, f"{unfound:,} customers are not found as they are now", "Run: callcard migrate"
         )
     return Finding("schema", Verdict.OK, f"{revision}; {agents} people who can sign in")
 

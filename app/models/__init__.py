@@ -1,6 +1,7 @@
 """The tables, a file a family; importing this package knows them all."""
 
 from app.models.base import Base, check_enum_members, new_id
+from app.models.books import BookRule, Claim
 from app.models.calls import (
     AgentEvent,
     AgentEventType,
@@ -46,6 +47,7 @@ from app.models.routing import (
     QueueMember,
     QueueOpening,
 )
+from app.models.search import CustomerSearch
 
 check_enum_members()
 
@@ -58,11 +60,13 @@ __all__ = [
     "AgentSession",
     "ApiToken",
     "Base",
+    "BookRule",
     "Call",
     "CallStage",
     "CallTrace",
     "CarrierEvent",
     "Channel",
+    "Claim",
     "Closure",
     "Consent",
     "ConsentPurpose",
@@ -74,6 +78,7 @@ __all__ = [
     "CustomerLink",
     "CustomerNote",
     "CustomerPhone",
+    "CustomerSearch",
     "CustomerUsage",
     "Dcwh",
     "Direction",

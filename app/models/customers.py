@@ -121,7 +121,6 @@ class Customer(HasId, HasTimes, Base):
     __tablename__ = "customers"
     __table_args__ = (
         CheckConstraint("sales_stage BETWEEN 0 AND 7", name="sales_stage"),
-        Index("ix_customers_name_trgm", "name", postgresql_using="gin", postgresql_ops={"name": "gin_trgm_ops"}),
         Index("ix_customers_owner_id", "owner_id"),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
         Index("ix_customers_birth_date", "birth_date", postgresql_where=text("birth_date IS NOT NULL")),
@@ -184,11 +183,6 @@ class CustomerPhone(HasId, Base):
         Index("ix_customer_phones_e164", "e164", postgresql_include=["customer_id"]),
         Index("ix_customer_phones_bucket", "bucket"),
         Index(
-            "ix_customer_phones_reversed",
-            literal_column("reverse(e164)").label("reversed"),
-            postgresql_ops={"reversed": "text_pattern_ops"},
-        ),
-        Index(
             "uq_customer_phones_primary",
             "customer_id",
             unique=True,
@@ -243,6 +237,12 @@ class Purchase(HasId, HasTimes, Base):
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
         Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC"), "id"),
+        Index(
+            "ix_purchases_serial_number",
+            literal_column("upper(serial_number)").label("serial"),
+            postgresql_ops={"serial": "text_pattern_ops"},
+            postgresql_where=text("serial_number <> ''"),
+        ),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))

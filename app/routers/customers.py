@@ -88,13 +88,19 @@ async def search(
         Line,
         Query(
             max_length=100,
-            description="A code or its beginning, part of a name, a number in any spelling or its last digits (four at "
-            "least), or an e-mail address. Without it: everybody.",
-            examples=["鲁", "138 0013 8000"],
+            description="As it is typed: a code; part of a name in characters (simplified or traditional), pinyin or "
+            "initials, or surname and title; three digits or more of a number; part of an e-mail address; the "
+            "beginning of a product's serial number (four characters at least). Several words must all fit. Without "
+            "it: everybody.",
+            examples=["鲁先生", "lujianguo", "ljg", "138 0013"],
         ),
     ] = "",
 ) -> Listing[CustomerSummary]:
-    """Find customers, the newest first."""
+    """Find customers, the best first, and the newest first among equals.
+
+    First those whose code, number, address or serial number it is; then those with something that begins with it; then
+    those with all of its words.
+    """
     return await search_customers(session, q, page, hotline)
 
 

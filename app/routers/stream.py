@@ -56,11 +56,14 @@ async def stream(
 
 
 async def _send(websocket: WebSocket, hub: Hub, mine: Stream) -> None:
+    now = asyncio.get_running_loop().time
     try:
-        async for message in hub.messages(mine):
-            # A full connection is not closed by pings that are not answered: what is in its buffer would come first.
-            async with asyncio.timeout(SEND_SECONDS):
+        async with asyncio.timeout(None) as patience:
+            async for message in hub.messages(mine):
+                # Unanswered pings do not close a full connection: what is in its buffer would come first.
+                patience.reschedule(now() + SEND_SECONDS)
                 await websocket.send_text(message)
+                patience.reschedule(None)
     except (WebSocketDisconnect, RuntimeError):
         log.debug("stream_closed_while_sending")
     except TimeoutError:

@@ -14,6 +14,7 @@ from app.errors import Conflict, Invalid, NotFound
 from app.models.base import new_id
 from app.models.customers import Customer, CustomerPhone
 from app.schemas.customers import MOST_PHONES, PhoneCreate, PhoneRead
+from app.services import search_index
 from app.services.hotline import Hotline
 from app.services.record_history import log_changes
 from app.services.survivorship import say_derived, settle
@@ -149,6 +150,7 @@ async def add_phone(
     await log_changes(session, customer.id, {"phone": (None, phone.e164)}, agent_id)
     if phone.is_primary:
         await _derive_anew(session, customer, phone, hotline)
+    await search_index.refresh(session, [customer.id])
     await session.refresh(phone)
     return AddedPhone(phone_read(phone, hotline), is_new=True)
 
@@ -164,6 +166,7 @@ async def remove_phone(session: AsyncSession, customer: Customer, phone_id: UUID
     _touch(customer)
     await session.flush()
     await log_changes(session, customer.id, {"phone": (phone.e164, None)}, agent_id)
+    await search_index.refresh(session, [customer.id])
     if phone.is_primary:
         left = await phones_of(session, customer.id)
         if left:
@@ -193,6 +196,7 @@ async def make_primary(
         await session.flush()
         await log_changes(session, customer.id, {"primary_phone": (was, phone.e164)}, agent_id)
         await _derive_anew(session, customer, phone, hotline)
+        await search_index.refresh(session, [customer.id])
     return [phone_read(each, hotline) for each in await phones_of(session, customer.id)]
 
 

@@ -18,6 +18,7 @@ from app.models.customers import Customer, CustomerKind
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
 from app.schemas.screen_pop import BothLanguages, PopOwner
+from app.services import search_index
 from app.services.access import Signed
 from app.services.customer_phones import phone_read, phones_of, read_phones
 from app.services.hotline import Hotline
@@ -60,7 +61,7 @@ async def find_customer(session: AsyncSession, ref: str, *, lock: bool = False) 
     Raises:
         NoSuchCustomer: there is none.
     """
-    customer_id, code = _id_or_code(ref)
+    customer_id, code = id_or_code(ref)
     wanted = select(Customer).where(Customer.id == customer_id if customer_id else Customer.code == code)
     if lock:
         # Weaker than FOR UPDATE: a call of this customer's that rings meanwhile must not wait for us.
@@ -139,6 +140,7 @@ async def create_customer(session: AsyncSession, given: CustomerCreate, hotline:
     await say_derived(session, customer.id, derived)
     ours = {name: (None, value) for name, value in by_hand.items() if name not in FIELDS}
     await log_changes(session, customer.id, ours, by.agent_id)
+    await search_index.refresh(session, [customer.id])
     return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
@@ -193,10 +195,13 @@ async def change_customer(
             )
         )
         await log_changes(session, customer.id, ours, by.agent_id)
+    if changed:
+        await search_index.refresh(session, [customer.id])
     return await read_customer(session, await _fresh(session, customer), hotline, by)
 
 
-def _id_or_code(ref: str) -> tuple[UUID | None, str | None]:
+def id_or_code(ref: str) -> tuple[UUID | None, str | None]:
+    """What a customer is named by, an id or a code in capitals; neither where it can be none of them."""
     try:
         return UUID(ref), None
     except ValueError:

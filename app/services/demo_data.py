@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.config import Environment
 from app.errors import Conflict, NotAllowed
 from app.models import Agent, Base, Call, Customer, DnisRoute, Queue, Role
+from app.services import search_index
 from app.services.demo.customers import TOTAL, write_customers
 from app.services.demo.ledger import Ledger, Row, Rows
 from app.services.demo.organisation import OUR_NUMBERS, PEOPLE, SERVICE_NUMBER, write_organisation
@@ -111,6 +112,7 @@ async def seed(
     for table, rows in _by_table(make_rows(today, zone, password_hash)):
         await session.execute(insert(table), rows)
         counts[table.name] = len(rows)
+    await search_index.refresh(session, await session.scalars(select(Customer.id)))
     return DemoSummary(counts, people(), SERVICE_NUMBER, EXAMPLES)
 
 

@@ -7,6 +7,7 @@ have their own table and everything else comes from pypinyin.
 
 import os
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -45,8 +46,27 @@ _SURNAME_READINGS: Final = dict(
 )
 """Surnames that are read otherwise than their characters usually are."""
 
+_TWO_SYLLABLES: Final = {
+    "Yuchi": ["yu", "chi"],
+    "Zhangsun": ["zhang", "sun"],
+    "Tantai": ["tan", "tai"],
+    "Chanyu": ["chan", "yu"],
+    "Moqi": ["mo", "qi"],
+    "Yuezheng": ["yue", "zheng"],
+}
+"""The readings of compound surnames above, a syllable a character."""
+
 _NAME_READINGS: Final = {"长": "chang", "長": "chang", "重": "chong", "卜": "bu"}
 """As names mean them (长江, 重阳); alone, pypinyin reads them zhang, zhong and bo."""
+
+_ALSO_READ: Final = dict(
+    pair.split(":")
+    for pair in (
+        "行:hang 乐:le 樂:le 重:zhong 长:zhang 長:zhang 厦:xia 廈:xia 会:kuai 會:kuai 曾:ceng 单:dan 單:dan "
+        "解:jie 朴:pu 盖:gai 查:cha 仇:chou 区:qu 區:qu 种:zhong 調:tiao 调:tiao"
+    ).split()
+)
+"""Other readings that people type."""
 
 _HAN: Final = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af〇]+")
 _NAME_DOTS: Final = re.compile(r"[·•・‧．]")
@@ -149,16 +169,56 @@ def _read_surname(surname: str) -> str:
     return _SURNAME_READINGS.get(surname) or _read(surname).capitalize()
 
 
-@lru_cache(maxsize=4096)
 def _read(characters: str) -> str:
     """Chinese characters as one word in lower case without tones; one that no dictionary knows stays as it is."""
+    word = ""
+    for character in characters:
+        syllable = _syllable(character)
+        # GB/T 16159, 7.3: the apostrophe that keeps Yue'e from being read as one syllable.
+        word += f"'{syllable}" if word and syllable[0] in "aoe" else syllable
+    return word
+
+
+@lru_cache(maxsize=1 << 15)
+def _syllable(character: str) -> str:
     # The dictionary of phrases would take 45 MB more of a worker that meets a Chinese name, and names are no phrases.
     os.environ.setdefault("PYPINYIN_NO_PHRASES", "true")
     from pypinyin import lazy_pinyin  # noqa: PLC0415 - for its weight: 14 MB that most workers never need
 
-    word = ""
-    for character in characters:
-        syllable = _NAME_READINGS.get(character) or lazy_pinyin(character, v_to_u=True)[0]
-        # GB/T 16159, 7.3: the apostrophe that keeps Yue'e from being read as one syllable.
-        word += f"'{syllable}" if word and syllable[0] in "aoe" else syllable
-    return word
+    return _NAME_READINGS.get(character) or lazy_pinyin(character, v_to_u=True)[0]
+
+
+def readings(han: str) -> tuple[list[str], list[str]]:
+    """How a run of Chinese characters may be typed, a syllable a character: as names are read, and otherwise.
+
+    The second differs where a character is often read in another way (银行 is `yinxing` character by character, and
+    `yinhang` to everybody), or is typed in another way (`lu` for `lü`, which is `lv` on a keyboard).
+    """
+    surname = han[:2] if han[:2] in _SURNAME_READINGS else han[:1]
+    usual = [_syllable(character).replace("ü", "v") for character in han]
+    first = _SURNAME_READINGS.get(surname)
+    if first is not None:
+        usual[: len(surname)] = _TWO_SYLLABLES.get(first, [first.lower()])
+    other = [
+        _ALSO_READ.get(character) or (_syllable(character) if first is not None and place < len(surname) else syllable)
+        for place, (character, syllable) in enumerate(zip(han, usual, strict=True))
+    ]
+    return usual, [syllable.replace("v", "u").replace("ü", "u") for syllable in other]
+
+
+@lru_cache(maxsize=1 << 15)
+def _simplified_character(character: str) -> str:
+    return _converter()(character)
+
+
+@lru_cache(maxsize=1)
+def _converter() -> Callable[[str], str]:
+    from opencc import OpenCC  # noqa: PLC0415 - for its weight: 10 MB that workers who never search do not need
+
+    convert: Callable[[str], str] = OpenCC("t2s").convert
+    return convert
+
+
+def simplified(text: str) -> str:
+    """Text with simplified characters in place of traditional ones, character by character: 陸國鍾 is 陆国钟."""
+    return text if text.isascii() else "".join(map(_simplified_character, text))

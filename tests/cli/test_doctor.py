@@ -6,7 +6,7 @@ import pytest
 
 from app.cli.doctor import Finding, Verdict, examine
 from app.db import Database
-from tests.factories import make_agent
+from tests.factories import make_agent, make_customer
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
 TOKEN = "a1b2c3d4e5f6a7b8a1b2c3d4e5f6a7b8"
@@ -47,6 +47,15 @@ async def test_nobody_to_take_calls() -> None:
 
     assert finding.verdict is WARN
     assert "callcard agent add" in finding.advice
+
+
+async def test_customers_who_are_not_found_as_they_are(database: Database) -> None:
+    async with database.session_scope() as session:
+        await make_agent(session)
+        await make_customer(session)
+    (finding,) = await found("search")
+
+    assert (finding.verdict, finding.advice) == (WARN, "Run: callcard migrate")
 
 
 async def test_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,10 @@
 """Names as they are compared: in Latin letters, in simplified characters, and in full."""
 
 from collections.abc import Callable
-from functools import cache
 from typing import Final, NamedTuple
 
-import opencc
-
 from app.domain.person_names import fold, full_form
-from app.services.names import has_han, latin, pinyin, surname_pinyin
+from app.services.names import has_han, latin, pinyin, simplified, surname_pinyin
 
 
 class NamePart(NamedTuple):
@@ -53,16 +50,6 @@ def whole_name(text: str) -> tuple[NamePart, NamePart]:
     before, comma, after = text.partition(",")
     given = after if comma else before.strip().removesuffix(forms.surname)
     return _latin(given), _latin(forms.surname)
-
-
-def simplified(text: str) -> str:
-    """Traditional characters turned into simplified ones."""
-    return str(_converter().convert(text))
-
-
-@cache
-def _converter() -> opencc.OpenCC:
-    return opencc.OpenCC("t2s")
 
 
 def _chinese(text: str, read: Callable[[str], str]) -> NamePart:

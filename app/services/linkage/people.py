@@ -115,7 +115,7 @@ FROM typed t
 """
 
 
-# Alike in everything, with a full name, a birth date and one thing more; found before anything passes for a placeholder.
+# Alike in everything, with a full name, a birth date and one thing more; found before placeholders are taken out.
 _IDENTICAL: Final = """
 CREATE OR REPLACE TABLE identical AS
 SELECT first, id FROM (
