@@ -90,6 +90,14 @@ async def test_columns_are_named_by_hand(tmp_path: Path) -> None:
     assert found["recall"] == 1.0
 
 
+async def test_a_first_column_that_is_nothing_else_is_the_id(tmp_path: Path) -> None:
+    (tmp_path / "records.csv").write_bytes(
+        '\ufeffnr;Name;"Date of birth"\r\n7;"Smithson, Jane";12/03/1975\r\n8;Jane Smithson;1975-03-12\r\n'.encode()
+    )
+
+    assert (await evaluated(tmp_path, "a,b\n7,8\n"))["recall"] == 1.0
+
+
 async def test_gbk_is_read(tmp_path: Path) -> None:
     (tmp_path / "records.csv").write_bytes(
         "编号,姓名,手机\n甲,鲁大伟,13800138000\n乙,魯大偉,13800138000\n".encode("gb18030")

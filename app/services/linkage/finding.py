@@ -6,8 +6,9 @@ or went away in between is looked at again by the next run, which reads an hour'
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -117,16 +118,21 @@ async def find_duplicates(
         folder: where to work; None for the system's folder for temporary files.
         progress: told the name of each step as it begins.
     """
+    started = time.perf_counter()
     with workspace(folder) as db:
         async with database.session_scope() as session:
             before = await _before(session) if incremental else _Before(None, None, None)
             seen_up_to: datetime = (await session.execute(select(func.now()))).scalar_one()
             fresh = await _read_customers(session, db, before.since)
+        read = time.perf_counter() - started
         found = await asyncio.to_thread(link, db, before.model, progress, only_fresh=before.since is not None)
         if progress is not None:
             progress("write")
+        writing = time.perf_counter()
         async with database.session_scope() as session:
-            return await _write(session, db, found, before, fresh, seen_up_to)
+            counted = await _write(session, db, found, before, fresh, seen_up_to)
+        steps = {"read": read, **counted.seconds, "write": time.perf_counter() - writing}
+        return replace(counted, seconds=steps)
 
 
 async def _before(session: AsyncSession) -> _Before:

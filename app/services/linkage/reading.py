@@ -108,6 +108,10 @@ def read_people(
         raise UnreadableFile(
             f"None of {path.name}'s columns is known; name them with --mapping. Known are: {known(Column)}."
         )
+    if Column.ID not in by_column and 0 not in columns:
+        # A first column that is nothing else is what records are called by; that it tells them apart is checked below.
+        columns = {0: Column.ID, **columns}
+        by_column[Column.ID] = [0]
     if Column.ID not in by_column:
         raise UnreadableFile(f"{path.name} has no column of ids; name it with --mapping id=COLUMN.")
     # Ids count as the file does, so that the same file gives the same.
