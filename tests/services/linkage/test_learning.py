@@ -18,7 +18,7 @@ from bench.people import write_people
 
 
 def test_people_who_share_homes_are_told_apart(tmp_path: Path) -> None:
-    found = evaluate(*write_people(tmp_path, 6000, seed=11), folder=tmp_path)
+    found = evaluate(*write_people(tmp_path, 3000, seed=11), folder=tmp_path)
 
     assert found.homes_are_shared
     assert found.linked.precision >= 0.995
@@ -28,7 +28,7 @@ def test_people_who_share_homes_are_told_apart(tmp_path: Path) -> None:
 
 
 def test_nobody_is_believed_to_share_a_home_who_does_not(tmp_path: Path) -> None:
-    found = evaluate(*write_people(tmp_path, 3000, seed=12, sharing=0.0), folder=tmp_path)
+    found = evaluate(*write_people(tmp_path, 1500, seed=12, sharing=0.0), folder=tmp_path)
 
     assert not found.homes_are_shared
     assert found.linked.precision >= 0.995
@@ -60,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def records(folder: Path) -> Path:
-    return write_people(folder, 2500, seed=13)[0]
+    return write_people(folder, 2000, seed=13)[0]
 
 
 @pytest.fixture(scope="module")
