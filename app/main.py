@@ -32,6 +32,7 @@ from app.routers import (
     lookup,
     merges,
     queues,
+    reviews,
     rights,
     session,
     stream,
@@ -133,6 +134,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(imports.router, prefix=API)
     app.include_router(merges.router, prefix=API)
     app.include_router(rights.router, prefix=API)
+    app.include_router(reviews.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app

@@ -1,4 +1,4 @@
-"""`python -m bench [all|voice|latency|pop|search|memory|import]`: run the measures and print what they gave."""
+"""`python -m bench [WHAT]`: run the measures and print what they gave; `--help` names them."""
 
 import argparse
 import asyncio
@@ -13,12 +13,14 @@ from pathlib import Path
 import uvloop
 
 from bench.dataset import FOLDER, ONE_MILLION, TEN_MILLION, bench_server, connect
+from bench.dedupe import measure_dedupe
 from bench.imports import measure_imports
 from bench.latency import measure_latency
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
 from bench.report import Section
 from bench.search import measure_search
+from bench.similar import measure_similar
 from bench.voice import measure_voice
 
 _README = Path(__file__).resolve().parent / "README.md"
@@ -31,8 +33,8 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "search", "memory", "import"),
-        help="what to measure; `memory` is what `voice` ends with (default: all)",
+        choices=("all", "voice", "latency", "pop", "search", "memory", "import", "dedupe", "similar"),
+        help="what to measure; `memory` is what `voice` ends with, `dedupe` and `similar` are no part of `all`",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
     parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
@@ -46,10 +48,15 @@ def _arguments() -> argparse.Namespace:
 
 
 async def _measure(asked: argparse.Namespace) -> str:
-    if asked.what == "import":
-        return await _measure_import(asked)
     datasets = (ONE_MILLION, TEN_MILLION) if asked.ten_million else (ONE_MILLION,)
     sections: list[Section] = []
+    if asked.what == "import":
+        return await _measure_import(asked)
+    if asked.what == "dedupe":
+        return "\n".join(str(section) for section in measure_dedupe(records=50_000 if asked.quick else 1_000_000))
+    if asked.what == "similar":
+        size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)
+        return "\n".join(str(section) for section in await measure_similar(customers=size, questions=questions))
     async with bench_server(*datasets) as server:
         connection = await connect(server, ONE_MILLION)
         facts = await describe(connection, server.version())

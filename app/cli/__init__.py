@@ -22,6 +22,8 @@ agent_app = typer.Typer(help="The people who answer.", no_args_is_help=True)
 token_app = typer.Typer(help="API tokens, by which programs act for people.", no_args_is_help=True)
 app.add_typer(agent_app, name="agent")
 app.add_typer(token_app, name="token")
+dedupe_app = typer.Typer(help="Customers who are in the records twice.", no_args_is_help=True)
+app.add_typer(dedupe_app, name="dedupe")
 
 _Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")]
 _Lang = Annotated[
@@ -292,3 +294,70 @@ def doctor() -> None:
             raise typer.Exit(1)
 
     run(main)
+
+
+_Scratch = Annotated[
+    Path | None, typer.Option("--scratch", metavar="FOLDER", help="Where to work: 1 GB for each million records.")
+]
+
+
+@dedupe_app.command("run")
+def dedupe_run(
+    incremental: Annotated[
+        bool, typer.Option("--incremental", help="Compare only what changed since the last run with everybody.")
+    ] = False,
+    scratch: _Scratch = None,
+) -> None:
+    """Look for customers who are in the records twice, and put them up for review.
+
+    What somebody has decided stays decided: two people are never asked about again.
+    """
+    from app.cli.console import run
+    from app.cli.dedupe import run_find
+    from app.config import load_settings
+
+    run(lambda: run_find(load_settings(), scratch, incremental=incremental))
+
+
+@dedupe_app.command("evaluate")
+def dedupe_evaluate(
+    records: Annotated[
+        Path,
+        typer.Option(
+            "--records",
+            metavar="FILE.csv",
+            help="People: a header and an id column; given_name, surname (or name), sex, date_of_birth, phone, email, "
+            "national_id, street_number, address_1, address_2, suburb, postcode, state, as far as there are. Headers "
+            "in any case, with blanks, in other usual words, English or Chinese.",
+            show_default=False,
+        ),
+    ],
+    truth: Annotated[
+        Path,
+        typer.Option(
+            "--truth",
+            metavar="FILE.csv",
+            help="Who is who: either pairs (two columns of ids of one person's records) or clusters (an id, and what "
+            "stands for the person in a column such as cluster, entity_id or person_id). Pairs are taken further: if "
+            "A is B and B is C, A is C.",
+            show_default=False,
+        ),
+    ],
+    mapping: Annotated[
+        list[str] | None,
+        typer.Option("--mapping", metavar="COLUMN=HEADER", help="Which header holds a column; may be repeated."),
+    ] = None,
+    truth_kind: Annotated[
+        str | None,
+        typer.Option("--truth-kind", metavar="pairs|clusters", help="How the truth is written, should it be mistaken."),
+    ] = None,
+    scratch: _Scratch = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure how well duplicates are found in a labelled file: precision, recall, F1, time and memory.
+
+    The model is learnt from the records alone; the threshold is fixed, and the truth is read only afterwards.
+    """
+    from app.cli.dedupe import run_evaluate
+
+    run_evaluate(records, truth, mapping or [], truth_kind, scratch, as_json=as_json)

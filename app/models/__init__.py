@@ -34,6 +34,7 @@ from app.models.customers import (
     SourceRecord,
     Tier,
 )
+from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
@@ -88,6 +89,7 @@ __all__ = [
     "Direction",
     "Disposition",
     "DnisRoute",
+    "DuplicateReview",
     "Erasure",
     "Gender",
     "HeardOfUs",
@@ -101,6 +103,8 @@ __all__ = [
     "Leg",
     "LegKind",
     "LinkKind",
+    "LinkageModelRow",
+    "LinkageRun",
     "Looked",
     "MaritalStatus",
     "Merge",
@@ -112,6 +116,7 @@ __all__ = [
     "QueueOpening",
     "Recording",
     "RecordingKind",
+    "ReviewStatus",
     "Role",
     "SignInAttempts",
     "Source",

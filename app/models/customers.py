@@ -142,6 +142,13 @@ class Customer(HasId, HasTimes, Base):
         CheckConstraint("sales_stage BETWEEN 0 AND 7", name="sales_stage"),
         Index("ix_customers_owner_id", "owner_id"),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
+        Index("ix_customers_birth_date", "birth_date", postgresql_where=text("birth_date IS NOT NULL")),
+        Index("ix_customers_national_id", "national_id", postgresql_where=text("national_id IS NOT NULL")),
+        Index(
+            "ix_customers_latin_name_lower",
+            literal_column("lower(latin_name)"),
+            postgresql_where=text("latin_name <> ''"),
+        ),
         Index("ix_customers_merged_into_id", "merged_into_id", postgresql_where=text("merged_into_id IS NOT NULL")),
     )
 

@@ -30,6 +30,7 @@ from app.schemas.problem import problems
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead, UsageRead
 from app.schemas.screen_pop import PopOwner
+from app.schemas.similarity import SimilarCustomer, SimilarQuery
 from app.services import (
     contact_masking,
     customer_phones,
@@ -57,6 +58,7 @@ from app.services.hotline import Hotline
 from app.services.merge_moves import CustomerBusy
 from app.services.merging import AlreadyMerged, SameCustomer
 from app.services.paging import BadCursor
+from app.services.similar import similar_customers
 
 router = APIRouter(prefix="/customers", tags=["customers"])
 
@@ -144,6 +146,17 @@ async def create_customer(
     response.headers["Location"] = f"/api/v1/customers/{customer.id}"
     response.headers["ETag"] = f'"{customer.version}"'
     return contact_masking.customer_for(user, customer)
+
+
+@router.post("/similar", operation_id="find_similar_customers", responses=problems(*_SEARCHING, OriginNotAllowed))
+async def find_similar_customers(
+    given: SimilarQuery, session: DbSession, hotline: HotlineNow, _user: Reader
+) -> Listing[SimilarCustomer]:
+    """Is this caller already here? Customers who may be the same person, the likeliest first, at most ten.
+
+    Ask as the form is filled in, before a customer is created. Nothing is written.
+    """
+    return await similar_customers(session, given, hotline)
 
 
 @router.get("/{ref}", operation_id="get_customer", responses=problems(*READING, CustomerMoved))

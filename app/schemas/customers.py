@@ -31,6 +31,7 @@ from app.schemas.purchases import PurchaseRead
 from app.schemas.records import ChangeRead, CompanyContact, FieldOrigin, UsageSeries
 from app.schemas.relations import ConsentRead, CustomerValue, LinkRead
 from app.schemas.screen_pop import BothLanguages, PopAlert, PopCallback, PopComplaint, PopOwner
+from app.schemas.similarity import PossibleDuplicate
 
 MOST_PHONES: Final = 20
 """So many numbers one customer may have."""
@@ -315,6 +316,9 @@ class CustomerCard(BaseModel):
     links: list[LinkRead] = Field(description="Family, household, company: everybody they are linked with.")
     consents: list[ConsentRead] = Field(description="The word that counts on each purpose they spoke of.")
     value: CustomerValue
+    duplicates: list[PossibleDuplicate] = Field(
+        description="Customers who may be the same person, the likeliest first; nobody has decided yet."
+    )
     sources: list[SourceRead] = Field(description="The feeding systems that know the customer.")
     usage: list[UsageSeries] = Field(description="What was last measured of each thing that they use.")
     changes: list[ChangeRead] = Field(description="The last ten; go on with `/customers/{id}/history`.")

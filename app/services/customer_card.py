@@ -20,6 +20,7 @@ from app.services.customers import name_parts, read_customer
 from app.services.hotline import Hotline
 from app.services.interactions import count_calls_since, last_calls, read_timeline
 from app.services.paging import Page
+from app.services.possible_duplicates import possible_duplicates
 from app.services.purchases import list_contracts, list_purchases
 from app.services.record_history import read_history
 from app.services.usage import latest_usage
@@ -71,6 +72,7 @@ async def read_card(
         links=await list_links(session, customer.id),
         consents=await current_consents(session, customer.id),
         value=await read_value(session, customer.id, today, customer_years),
+        duplicates=await possible_duplicates(session, customer.id),
         sources=[SourceRead.model_validate(record) for record in sources],
         usage=await latest_usage(session, customer.id),
         changes=history.items,

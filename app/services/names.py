@@ -116,6 +116,21 @@ def latin(name: str) -> LatinForms:
     return LatinForms("", "", "")
 
 
+def has_han(text: str) -> bool:
+    """Whether a text holds a Chinese character."""
+    return _HAN.search(text) is not None
+
+
+def pinyin(characters: str) -> str:
+    """Chinese characters as one word in lower case without tones, read as in a given name: 大伟 is `dawei`."""
+    return _read(characters)
+
+
+def surname_pinyin(surname: str) -> str:
+    """A Chinese surname in lower case without tones, read as surnames are: 单 is `shan`, 尉迟 `yuchi`."""
+    return _read_surname(surname).lower()
+
+
 def _of_chinese(name: str) -> LatinForms:
     for honorific, title in _HONORIFICS.items():
         surname = name.removesuffix(honorific)

@@ -26,7 +26,18 @@ PRODUCTION = {
 
 
 def test_help_is_there_without_reading_what_commands_need() -> None:
-    heavy = ["sqlalchemy", "pydantic", "fastapi", "uvicorn", "httpx", "twilio", "phonenumbers", "asyncpg"]
+    heavy = [
+        "sqlalchemy",
+        "pydantic",
+        "fastapi",
+        "uvicorn",
+        "httpx",
+        "twilio",
+        "phonenumbers",
+        "asyncpg",
+        "splink",
+        "duckdb",
+    ]
     found = subprocess.run(
         [sys.executable, "-c", f"import sys, app.cli; print([name for name in {heavy} if name in sys.modules])"],
         env=environment(),
@@ -43,7 +54,7 @@ async def test_help_names_every_command(tmp_path: Path) -> None:
     shown = await run(tmp_path, "--help")
 
     assert shown.code == 0
-    for command in ("serve", "migrate", "demo", "ring", "listen", "doctor", "agent", "token"):
+    for command in ("serve", "migrate", "demo", "ring", "listen", "doctor", "agent", "token", "dedupe"):
         assert re.search(rf"^│ {command} ", shown.out, re.MULTILINE)
 
 

@@ -174,6 +174,7 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         "consents": "consents",
         "claims": "claims",
         "customer_changes": "changes",
+        "duplicate_reviews": "duplicates",
         # A signpost to the customer that this one was merged into.
         "customers": "customer.merged_into_id",
     }
