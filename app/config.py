@@ -91,6 +91,8 @@ class Settings(BaseSettings):
     customer_years: int = Field(default=5, ge=1, le=50)
     # How long a valid contact keeps a customer for their account manager (domain/books.py).
     protection_days: int = Field(default=90, ge=1, le=3650)
+    # Whether an import is followed by a search for duplicates among what it brought.
+    dedupe_after_import: bool = True
     log_format: LogFormat = LogFormat.AUTO
 
     secret_key: SecretStr | None = None

@@ -170,7 +170,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
     _run_beside(sockets.keep_house(), stack)
-    imports = ImportKeeper(database, hotline)
+    imports = ImportKeeper(database, hotline, dedupe=settings.dedupe_after_import)
     _run_beside(imports.run(), stack)
     carrier = await _open_carrier(settings, database, stack)
     ringer = Ringer(database, settings.database_lane, hub)

@@ -83,7 +83,14 @@ async def fresh_database(server: EmbeddedPostgres, template: str = TEMPLATE) -> 
 
 def settings_for(dsn: str, data_dir: Path, **given: Any) -> Settings:
     """Settings of which nothing comes from this machine; `given` by field name."""
-    defaults = {"database_url": driver_dsn(dsn), "data_dir": data_dir, "secret_key": SECRET_KEY, "log_format": "json"}
+    defaults = {
+        "database_url": driver_dsn(dsn),
+        "data_dir": data_dir,
+        "secret_key": SECRET_KEY,
+        "log_format": "json",
+        # A process of its own after each import; the tests that want it say so.
+        "dedupe_after_import": False,
+    }
     return load_settings(env_file=None, **{**defaults, **given})
 
 

@@ -72,6 +72,7 @@ def test_nothing_needs_to_be_set_in_development(tmp_path: Path) -> None:
         ("CALLCARD_LOG_FORMAT", "json", "log_format", LogFormat.JSON),
         ("CALLCARD_LOOKUP_BUDGET_MS", "250", "lookup_budget_ms", 250),
         ("CALLCARD_CUSTOMER_YEARS", "8", "customer_years", 8),
+        ("CALLCARD_DEDUPE_AFTER_IMPORT", "false", "dedupe_after_import", False),
         ("CALLCARD_PROTECTION_DAYS", "30", "protection_days", 30),
         ("CALLCARD_DATABASE_POOL", "3", "database_pool", 3),
         ("CALLCARD_DATABASE_LANE", "4", "database_lane", 4),

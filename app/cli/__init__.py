@@ -306,9 +306,12 @@ def dedupe_run(
     incremental: Annotated[
         bool, typer.Option("--incremental", help="Compare only what changed since the last run with everybody.")
     ] = False,
+    no_merge: Annotated[
+        bool, typer.Option("--no-merge", help="Merge nobody unasked; leave also the sure ones up for review.")
+    ] = False,
     scratch: _Scratch = None,
 ) -> None:
-    """Look for customers who are in the records twice, and put them up for review.
+    """Look for customers who are in the records twice: merge those who surely are one, put the others up for review.
 
     What somebody has decided stays decided: two people are never asked about again.
     """
@@ -316,7 +319,7 @@ def dedupe_run(
     from app.cli.dedupe import run_find
     from app.config import load_settings
 
-    run(lambda: run_find(load_settings(), scratch, incremental=incremental))
+    run(lambda: run_find(load_settings(), scratch, incremental=incremental, merges=not no_merge))
 
 
 @dedupe_app.command("evaluate")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.table import Table
@@ -9,6 +10,7 @@ from rich.table import Table
 from app.cli.console import CommandFailed, err, note, out, say, troubles_told
 from app.cli.database import current_database
 from app.config import Settings
+from app.db import Database
 from app.domain.person_columns import Column, known
 from app.services.linkage.evaluation import Evaluation, Score, TruthKind, evaluate
 from app.services.linkage.finding import find_duplicates
@@ -103,15 +105,22 @@ def _print(found: Evaluation) -> None:
     say("Columns: " + ", ".join(f"{header} ({column.value})" for header, column in found.columns.items()) + ".")
 
 
-async def run_find(settings: Settings, folder: Path | None, *, incremental: bool) -> None:
+async def run_find(settings: Settings, folder: Path | None, *, incremental: bool, merges: bool = True) -> None:
     """Look for duplicates among the customers and print what was found."""
     async with current_database(settings) as database:
-        if err.is_terminal:
-            with err.status("read") as status:
-                found = await find_duplicates(database, incremental=incremental, folder=folder, progress=status.update)
-        else:
-            found = await find_duplicates(database, incremental=incremental, folder=folder)
+        await find_and_tell(database, folder, incremental=incremental, merges=merges)
+
+
+async def find_and_tell(database: Database, folder: Path | None, *, incremental: bool, merges: bool) -> None:
+    """The same in a database that is open."""
+    find = partial(find_duplicates, database, incremental=incremental, merges=merges, folder=folder)
+    if err.is_terminal:
+        with err.status("read") as status:
+            found = await find(progress=status.update)
+    else:
+        found = await find()
     compared = f"{found.fresh:,} new or changed of {found.customers:,}" if found.incremental else f"{found.customers:,}"
     say(f"Customers compared: {compared}.")
-    say(f"Put up for review: {found.same:,} that are the same beyond doubt, {found.maybe:,} that may be.")
+    say(f"Found: {found.same:,} pairs that are the same beyond doubt, of which {found.merged:,} were merged.")
+    say(f"Put up for review: {found.maybe:,} that may be.")
     say(", ".join(f"{step} {seconds:.1f} s" for step, seconds in found.seconds.items()))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from app.cli.console import CommandFailed, err, note, out, say
 from app.cli.database import current_database
+from app.cli.dedupe import find_and_tell
 from app.config import Settings
 from app.domain.importing.headers import guess_columns, written_out
 from app.domain.importing.mapping import FileFacts, Mapping, MappingError, parse_mapping
@@ -111,6 +112,9 @@ async def feed_in(
         if (ended.created or ended.updated) and not ended.is_dry_run:
             note("Making them findable …")
             await search_index.fill(database)
+            if settings.dedupe_after_import:
+                note("Looking for customers who were here already …")
+                await find_and_tell(database, None, incremental=True, merges=True)
 
 
 @contextmanager

@@ -14,10 +14,9 @@ from app.models.base import Base, HasId, HasTimes
 
 
 class ReviewStatus(StrEnum):
-    """Where the question stands: open, one person (still two records), merged, two people (never asked again)."""
+    """Where the question stands: open, one person and merged, two people (never asked again)."""
 
     OPEN = "open"
-    SAME = "same"
     MERGED = "merged"
     DIFFERENT = "different"
 

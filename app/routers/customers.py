@@ -150,13 +150,13 @@ async def create_customer(
 
 @router.post("/similar", operation_id="find_similar_customers", responses=problems(*_SEARCHING, OriginNotAllowed))
 async def find_similar_customers(
-    given: SimilarQuery, session: DbSession, hotline: HotlineNow, _user: Reader
+    given: SimilarQuery, session: DbSession, hotline: HotlineNow, user: Reader
 ) -> Listing[SimilarCustomer]:
     """Is this caller already here? Customers who may be the same person, the likeliest first, at most ten.
 
     Ask as the form is filled in, before a customer is created. Nothing is written.
     """
-    return await similar_customers(session, given, hotline)
+    return contact_masking.similar_for(user, await similar_customers(session, given, hotline))
 
 
 @router.get("/{ref}", operation_id="get_customer", responses=problems(*READING, CustomerMoved))

@@ -15,6 +15,8 @@ from app.schemas.problem import problems
 from app.schemas.reviews import DecisionCreate, ReviewRead, ReviewSummary
 from app.services import reviews
 from app.services.access import ScopeMissing
+from app.services.customers import CustomerErased
+from app.services.merge_moves import CustomerBusy
 from app.services.paging import BadCursor
 from app.services.reviews import AlreadyDecided, NoSuchReview
 
@@ -46,10 +48,10 @@ async def get_review(
 @router.post(
     "/{review_id}/decision",
     operation_id="decide_review",
-    responses=problems(*_LISTING, OriginNotAllowed, NoSuchReview, AlreadyDecided),
+    responses=problems(*_LISTING, OriginNotAllowed, NoSuchReview, AlreadyDecided, CustomerBusy, CustomerErased),
 )
 async def decide_review(review_id: UUID, given: DecisionCreate, session: DbSession, user: Writer) -> ReviewSummary:
-    """Say whether the two are one person. `different` is remembered, and they are never asked about again.
+    """Say whether the two are one person. `same` merges them; `different` is remembered and never asked about again.
 
     409 `already_decided`: somebody was first; `decided_by` says who, `decision` how.
     """

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from app.domain.books import ClaimOutcome, ClaimReason
 from app.models.customers import CustomerKind, Tier
@@ -82,22 +83,18 @@ class Conditions(BaseModel):
     regions: list[FilledLine] | None = Field(default=None, max_length=100, description="As on the record.")
 
 
+_COMPANIES: Final[JsonDict] = {
+    "name": "江苏的公司",
+    "conditions": {"kind": "company", "regions": ["江苏"]},
+    "manager_ids": ["01900000-0000-7000-8000-000000000001"],
+    "most": 1000,
+}
+
+
 class BookRule(BaseModel):
     """Prospects that fit go to whichever of the managers has the smallest book, as long as one is not full."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [
-                {
-                    "name": "江苏的公司",
-                    "conditions": {"kind": "company", "regions": ["江苏"]},
-                    "manager_ids": ["01900000-0000-7000-8000-000000000001"],
-                    "most": 1000,
-                }
-            ]
-        },
-    )
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_COMPANIES]})
 
     name: FilledLine
     conditions: Conditions = Conditions()
@@ -107,6 +104,8 @@ class BookRule(BaseModel):
 
 class BookRules(BaseModel):
     """All rules, in the order in which they are tried."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"rules": [_COMPANIES]}]})
 
     rules: list[BookRule] = Field(max_length=MOST_RULES)
 

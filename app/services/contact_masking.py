@@ -14,6 +14,7 @@ from app.schemas.customers import CustomerCard, CustomerRead, CustomerSummary, P
 from app.schemas.interactions import InteractionRead
 from app.schemas.listing import Listing
 from app.schemas.records import ChangeRead, CustomerNoteRead
+from app.schemas.similarity import SimilarCustomer
 from app.services.access import Signed
 
 _HIDDEN: Final = "***"
@@ -51,6 +52,14 @@ def customer_for(user: Signed, read: CustomerRead) -> CustomerRead:
             "note": mask_numbers(read.note),
         }
     )
+
+
+def similar_for(user: Signed, found: Listing[SimilarCustomer]) -> Listing[SimilarCustomer]:
+    """Who may be somebody already, as `user` may see them."""
+    if may_see(user):
+        return found
+    items = [each.model_copy(update={"phones": [mask_number(phone) for phone in each.phones]}) for each in found.items]
+    return found.model_copy(update={"items": items})
 
 
 def summaries_for(user: Signed, found: Listing[CustomerSummary]) -> Listing[CustomerSummary]:

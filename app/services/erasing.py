@@ -44,6 +44,7 @@ ERASED: Final[Mapping[str, str]] = {
     "source_records": "DELETE FROM source_records WHERE customer_id = ANY(:ids)",
     "customer_notes": "DELETE FROM customer_notes WHERE customer_id = ANY(:ids)",
     "customer_links": "DELETE FROM customer_links WHERE customer_id = ANY(:ids) OR other_id = ANY(:ids)",
+    "duplicate_reviews": "DELETE FROM duplicate_reviews WHERE low_id = ANY(:ids) OR high_id = ANY(:ids)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
     "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL WHERE customer_id = ANY(:ids)",
     "interactions": "UPDATE interactions SET summary = '' WHERE customer_id = ANY(:ids)",

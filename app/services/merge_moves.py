@@ -34,6 +34,7 @@ STAYING: Final = {
     "customer_changes": "the history of a record stays with it, and the survivor's shows both",
     "customer_search": "worked out anew",
     "card_views": "who looked at which of them stays true",
+    "duplicate_reviews": "what was decided on two of them stays decided, and leads to the survivor",
     "erasures": "whoever was forgotten is not merged",
     "merges": "who was merged into whom stays as it was",
 }

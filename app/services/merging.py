@@ -150,11 +150,20 @@ async def undo(session: AsyncSession, merge_id: UUID, *, by: UUID | None) -> Mer
     made.undone_at = func.now()
     made.undone_by_id = by
     await session.flush()
+    await session.execute(_NOT_ONE, {"by": by, **pair.ids})
     await log_changes(session, pair.survivor_id, {"merged": (_named(made, made.absorbed_before), None)}, by)
     await log_changes(session, pair.absorbed_id, {"merged_into": (_named(made, made.survivor_before), None)}, by)
     await search_index.refresh(session, [pair.survivor_id, pair.absorbed_id])
     await session.refresh(made)
     return made
+
+
+# Whoever takes a merge back says that the two are two, and is not asked about them again.
+_NOT_ONE: Final = text("""
+UPDATE duplicate_reviews SET status = 'different', decided_by = :by, decided_at = now(), updated_at = now()
+WHERE status = 'merged' AND low_id = least(CAST(:survivor AS uuid), CAST(:absorbed AS uuid))
+  AND high_id = greatest(CAST(:survivor AS uuid), CAST(:absorbed AS uuid))
+""")
 
 
 async def find_merge(session: AsyncSession, merge_id: UUID) -> Merge:

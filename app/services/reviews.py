@@ -8,22 +8,27 @@ from sqlalchemy import Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
-from app.domain.linkage import Field
+from app.domain.linkage import Field, Outcome
 from app.errors import Conflict, NotFound
 from app.models.customers import Customer
 from app.models.duplicates import DuplicateReview, ReviewStatus
 from app.models.people import Agent
+from app.models.rights import Looked
 from app.schemas.customers import CustomerRead
 from app.schemas.listing import Listing
 from app.schemas.reviews import Decision, FieldSideBySide, ReviewRead, ReviewSummary
 from app.schemas.screen_pop import PopOwner
 from app.schemas.similarity import CustomerName, Reason
 from app.services.access import Signed
+from app.services.card_views import note_view
+from app.services.contact_masking import card_for
 from app.services.customer_card import read_card
 from app.services.hotline import Hotline
+from app.services.merge_moves import lock_both
+from app.services.merging import merge
 from app.services.paging import Page, decode_cursor, encode_cursor
 
-_STATUS_OF: Final = {Decision.SAME: ReviewStatus.SAME, Decision.DIFFERENT: ReviewStatus.DIFFERENT}
+_STATUS_OF: Final = {Decision.SAME: ReviewStatus.MERGED, Decision.DIFFERENT: ReviewStatus.DIFFERENT}
 
 _Low = aliased(Customer)
 _High = aliased(Customer)
@@ -74,8 +79,10 @@ async def read_review(
     if row is None:
         raise NoSuchReview("There is no such review.")
     review, low, high, agent = row
-    left = await read_card(session, low, hotline, now, by, customer_years)
-    right = await read_card(session, high, hotline, now, by, customer_years)
+    for customer in (low, high):
+        await note_view(session, customer.id, Looked.CARD, by)
+    left = card_for(by, await read_card(session, low, hotline, now, by, customer_years))
+    right = card_for(by, await read_card(session, high, hotline, now, by, customer_years))
     summary = _summary(review, low, high, agent)
     return ReviewRead(
         **summary.model_dump(),
@@ -93,24 +100,19 @@ async def read_review(
 
 
 async def decide(session: AsyncSession, review_id: UUID, decision: Decision, by: Signed) -> ReviewSummary:
-    """Say of two customers whether they are one. Of two people who decide at once, the first one's word stands.
+    """Say of two customers whether they are one; if so, they are merged. Of two people the first one's word stands.
 
     Saying the same again changes nothing.
 
     Raises:
         NoSuchReview: there is none.
         AlreadyDecided: somebody else was first, or one has thought better of it.
+        CustomerBusy, CustomerErased: they cannot be merged now, or at all.
     """
-    # Read by whoever waited for the lock as it is after the other's commit.
-    review = await session.scalar(
-        select(DuplicateReview)
-        .where(DuplicateReview.id == review_id)
-        .with_for_update(key_share=True)
-        .execution_options(populate_existing=True)
-    )
-    if review is None:
-        raise NoSuchReview("There is no such review.")
+    review = await _locked(session, review_id, to_merge=decision is Decision.SAME)
     if review.status is ReviewStatus.OPEN:
+        if decision is Decision.SAME:
+            await _make_one(session, review, by.agent_id)
         review.status = _STATUS_OF[decision]
         review.decided_by = by.agent_id
         review.decided_at = func.now()
@@ -127,6 +129,70 @@ async def decide(session: AsyncSession, review_id: UUID, decision: Decision, by:
         )
     row = (await session.execute(_reviews().where(DuplicateReview.id == review_id))).one()
     return _summary(*row)
+
+
+async def sure_reviews(session: AsyncSession) -> list[UUID]:
+    """Open reviews of pairs that agree so strongly that nobody need be asked."""
+    found = await session.scalars(
+        select(DuplicateReview.id)
+        .where(DuplicateReview.status == ReviewStatus.OPEN, DuplicateReview.suggested == Outcome.SAME)
+        .order_by(DuplicateReview.score.desc(), DuplicateReview.id)
+    )
+    return list(found)
+
+
+async def merge_unasked(session: AsyncSession, review_id: UUID) -> bool:
+    """Merge the pair of a review of `sure_reviews`; False where somebody has decided it meanwhile.
+
+    Raises:
+        CustomerBusy, CustomerErased: they cannot be merged now, or at all.
+    """
+    review = await _locked(session, review_id, to_merge=True)
+    if review.status is not ReviewStatus.OPEN:
+        return False
+    await _make_one(session, review, None)
+    review.status = ReviewStatus.MERGED
+    review.decided_at = func.now()
+    await session.flush()
+    return True
+
+
+async def _locked(session: AsyncSession, review_id: UUID, *, to_merge: bool) -> DuplicateReview:
+    """A review, locked; read by whoever waited for it as it is after the other's commit.
+
+    The customers, where they are to be merged, are locked before it: so does the search for duplicates.
+    """
+    review = await session.get(DuplicateReview, review_id)
+    if review is None:
+        raise NoSuchReview("There is no such review.")
+    if to_merge and review.status is ReviewStatus.OPEN:
+        await lock_both(session, await _survivors(session, review))
+    locked = await session.scalar(
+        select(DuplicateReview)
+        .where(DuplicateReview.id == review_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    if locked is None:
+        raise NoSuchReview("There is no such review.")
+    return locked
+
+
+async def _survivors(session: AsyncSession, review: DuplicateReview) -> list[UUID]:
+    """Who the two are now: one id where they have become one, by whatever way."""
+    found = await session.scalars(
+        select(func.coalesce(Customer.merged_into_id, Customer.id))
+        .where(Customer.id.in_((review.low_id, review.high_id)))
+        .distinct()
+    )
+    return sorted(found)
+
+
+async def _make_one(session: AsyncSession, review: DuplicateReview, by: UUID | None) -> None:
+    both = await _survivors(session, review)
+    if len(both) == 2:
+        reason = "decided in a review of duplicates" if by else "strong agreement, found by the search for duplicates"
+        await merge(session, both[0], both[1], by=by, reason=reason)
 
 
 def _reviews() -> Select[DuplicateReview, Customer, Customer, Agent]:

@@ -120,7 +120,7 @@ async def test_an_open_review_is_on_both_cards_until_it_is_decided(app_server: S
     assert afterwards == [[], []]
 
 
-async def test_a_decision_is_kept_with_who_and_when(app_server: Served, signed_in: SignIn) -> None:
+async def test_same_merges_the_two_and_is_kept_with_who_and_when(app_server: Served, signed_in: SignIn) -> None:
     review = await make_review(app_server)
     person = await signed_in(name="李娜")
 
@@ -128,9 +128,14 @@ async def test_a_decision_is_kept_with_who_and_when(app_server: Served, signed_i
     again = await person.http.post(f"{URL}/{review.id}/decision", json={"decision": "same"})
 
     assert answer.status_code == 200
-    assert (answer.json()["status"], answer.json()["decided_by"]["name"]) == ("same", "李娜")
+    assert (answer.json()["status"], answer.json()["decided_by"]["name"]) == ("merged", "李娜")
     assert answer.json()["decided_at"].endswith("Z")
     assert again.json() == answer.json()
+    moved = [
+        await person.http.get(f"/api/v1/customers/{customer_id}", follow_redirects=False)
+        for customer_id in (review.low_id, review.high_id)
+    ]
+    assert sorted(one.status_code for one in moved) == [200, 308]
 
 
 async def test_the_review_decided_by_two_at_once_is_decided_by_one(app_server: Served, signed_in: SignIn) -> None:

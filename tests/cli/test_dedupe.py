@@ -162,5 +162,6 @@ async def test_a_run_finds_and_says(callcard: Callcard, database: Database) -> N
 
     assert (first.code, second.code) == (0, 0), first.err + second.err
     assert "Customers compared: 2." in first.out
-    assert "Put up for review: 1 that are the same beyond doubt, 0 that may be." in first.out
-    assert "2 new or changed of 2" in second.out
+    assert "Found: 1 pairs that are the same beyond doubt, of which 1 were merged." in first.out
+    assert "Put up for review: 0 that may be." in first.out
+    assert "1 new or changed of 1" in second.out

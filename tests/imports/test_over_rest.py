@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,7 +16,7 @@ from app.models import Role
 from app.services.imports import jobs
 from tests.api.customers.support import refusal
 from tests.imports.support import HEADER, LU, MAPPING, WANG, feed, table
-from tests.support import Served, SignedIn, SignIn
+from tests.support import Served, SignedIn, SignIn, serving, settings_for, sign_in_as
 
 URL = "/api/v1/imports"
 
@@ -212,3 +213,22 @@ async def test_trust_can_be_given_and_taken(it: SignedIn, app_server: Served, tm
         await settled(it.http)
         assert (await it.http.get(one)).json()["city"] == city
     assert refusal(await it.http.patch("/api/v1/sources/nobody", json={"rank": 1})) == (404, "no_such_source")
+
+
+async def test_who_was_here_already_is_found_after_the_import(database_url: str, tmp_path: Path) -> None:
+    twice = LU.replace("S-1,", "S-9,", 1)
+    async with serving(settings_for(database_url, tmp_path, dedupe_after_import=True)) as served:
+        person = await sign_in_as(served, Role.ADMIN)
+        async with person.http:
+            import_id = await begin(person.http)
+            await send(person.http, import_id, table(LU, twice, WANG).encode())
+            assert (await end_of(person.http, import_id))["created"] == 3
+            async with asyncio.timeout(60):
+                while True:
+                    merged = (await person.http.get("/api/v1/reviews", params={"status": "merged"})).json()["items"]
+                    if merged:
+                        break
+                    await asyncio.sleep(0.1)
+
+    assert [merged[0][side]["name"] for side in ("left", "right")] == ["鲁大伟", "鲁大伟"]
+    assert merged[0]["decided_by"] is None

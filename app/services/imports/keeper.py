@@ -5,6 +5,8 @@ process goes on with it. The rows are read in a process of their own, so calls t
 """
 
 import asyncio
+import os
+import sys
 from typing import Final
 
 import structlog
@@ -27,11 +29,18 @@ log = structlog.get_logger("callcard.imports")
 
 
 class ImportKeeper:
-    """Looks for imports to run every few seconds, and at once when told that there is one."""
+    """Looks for imports to run every few seconds, and at once when told that there is one.
 
-    def __init__(self, database: Database, hotline: HotlineKeeper) -> None:
+    Args:
+        database: where imports are.
+        hotline: how numbers are read.
+        dedupe: look for duplicates among what an import brought.
+    """
+
+    def __init__(self, database: Database, hotline: HotlineKeeper, *, dedupe: bool) -> None:
         self._database = database
         self._hotline = hotline
+        self._dedupe = dedupe
         self._there_is_one = asyncio.Event()
 
     def wake(self) -> None:
@@ -69,8 +78,9 @@ class ImportKeeper:
                     .order_by(Import.id)
                 )
             ).all()
+        brought = False
         for job in waiting:
-            await self._run_one(job)
+            brought = await self._run_one(job) or brought
         settled = False
         more = True
         while more:
@@ -79,13 +89,35 @@ class ImportKeeper:
             settled = settled or more
         if waiting or settled:
             await search_index.fill(self._database, in_bulk=False)
+        if brought and self._dedupe:
+            await self._find_duplicates()
 
-    async def _run_one(self, job: Import) -> None:
+    async def _find_duplicates(self) -> None:
+        """In a process of its own: it takes a core, and memory that no worker that answers calls should hold."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "app.cli", "dedupe", "run", "--incremental"),
+            env={**os.environ, "DATABASE_URL": self._database.dsn},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        try:
+            told, _ = await process.communicate()
+        except asyncio.CancelledError:
+            process.terminate()
+            raise
+        if process.returncode:
+            log.error("the search for duplicates failed", said=told.decode(errors="replace")[-2000:])
+        else:
+            log.info("duplicates were looked for", said=told.decode(errors="replace").splitlines())
+
+    async def _run_one(self, job: Import) -> bool:
+        """Run one import; gives whether it brought anything."""
         try:
             async with content_as_file(self._database, job) as path:
                 ended = await run_import(self._database, job.id, path, self.house(job.source), chunk=CHUNK)
         except SourceBusy:
-            return
+            return False
         except Exception as error:
             if is_outage(error):
                 raise
@@ -93,5 +125,6 @@ class ImportKeeper:
             await end_import(
                 self._database, job.id, ImportState.FAILED, "internal_error", "This is our mistake; it has been logged."
             )
-            return
+            return False
         log.info("an import has ended", import_id=str(job.id), state=ended.state.value, rows=ended.row_no)
+        return not ended.is_dry_run and bool(ended.created or ended.updated)

@@ -17,6 +17,7 @@ from uuid import UUID
 
 import duckdb
 import pyarrow as pa
+import structlog
 from sqlalchemy import ARRAY, Row, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -26,10 +27,15 @@ from app.domain.person_columns import Column
 from app.models.base import new_id
 from app.models.customers import Customer, CustomerKind, CustomerPhone
 from app.models.duplicates import LinkageModelRow, LinkageRun
+from app.services.customers import CustomerErased
 from app.services.linkage.engine import Linked, Progress, link
 from app.services.linkage.model import LinkageModel
 from app.services.linkage.people import RECORDS
 from app.services.linkage.workspace import workspace
+from app.services.merge_moves import CustomerBusy
+from app.services.reviews import NoSuchReview, merge_unasked, sure_reviews
+
+log = structlog.get_logger(__name__)
 
 _BATCH: Final = 20_000
 _WRITTEN_AT_ONCE: Final = 2_000
@@ -85,6 +91,7 @@ class Found:
         incremental: whether only what changed was compared with everybody.
         customers, fresh: how many were read, and how many of them had changed.
         same, maybe: pairs put up for review, by what is suggested; those decided earlier are not among them.
+        merged: pairs that were made one unasked, for they agree so strongly.
         seconds: by step.
     """
 
@@ -93,6 +100,7 @@ class Found:
     fresh: int
     same: int
     maybe: int
+    merged: int
     seconds: dict[str, float]
 
 
@@ -106,15 +114,22 @@ class _Before:
 
 
 async def find_duplicates(
-    database: Database, *, incremental: bool, folder: Path | None = None, progress: Progress | None = None
+    database: Database,
+    *,
+    incremental: bool,
+    merges: bool = True,
+    folder: Path | None = None,
+    progress: Progress | None = None,
 ) -> Found:
     """Look for customers who are one person, and put every pair that may be up for review.
 
-    A pair that somebody has decided on stays decided. An open one that no longer looks like one is taken down.
+    Pairs that agree so strongly that nobody need be asked are merged, each in a transaction of its own. A pair that
+    somebody has decided on stays decided. An open one that no longer looks like one is taken down.
 
     Args:
         incremental: compare what changed since the last run with everybody, by the model that is kept; without an
             earlier run, or when the model is of another version, all with all.
+        merges: False leaves also the sure ones up for review.
         folder: where to work; None for the system's folder for temporary files.
         progress: told the name of each step as it begins.
     """
@@ -132,7 +147,25 @@ async def find_duplicates(
         async with database.session_scope() as session:
             counted = await _write(session, db, found, before, fresh, seen_up_to)
         steps = {"read": read, **counted.seconds, "write": time.perf_counter() - writing}
-        return replace(counted, seconds=steps)
+    merging = time.perf_counter()
+    if merges and progress is not None:
+        progress("merge")
+    merged = await _merge_sure(database) if merges else 0
+    return replace(counted, merged=merged, seconds={**steps, "merge": time.perf_counter() - merging})
+
+
+async def _merge_sure(database: Database) -> int:
+    async with database.session_scope() as session:
+        sure = await sure_reviews(session)
+    merged = 0
+    for review_id in sure:
+        try:
+            async with database.session_scope() as session:
+                merged += await merge_unasked(session, review_id)
+        except (CustomerBusy, CustomerErased, NoSuchReview) as error:
+            # It stays open, for a person or for the next run.
+            log.info("not_merged", review_id=str(review_id), because=error.code)
+    return merged
 
 
 async def _before(session: AsyncSession) -> _Before:
@@ -246,6 +279,7 @@ async def _write(
         fresh=len(fresh) if incremental else found.records,
         same=counts[Outcome.SAME],
         maybe=counts[Outcome.MAYBE],
+        merged=0,
         seconds=found.seconds,
     )
 

@@ -8,9 +8,10 @@ from sqlalchemy import select, text, update
 
 from app.db import Database
 from app.domain.linkage import Outcome
-from app.models import Customer, DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
+from app.models import Customer, DuplicateReview, LinkageModelRow, LinkageRun, Merge, ReviewStatus
 from app.models.customers import CustomerKind, Gender
 from app.services.linkage.finding import find_duplicates
+from app.services.merging import undo
 from tests.factories import make_agent, make_customer
 
 LU: dict[str, Any] = {
@@ -41,7 +42,7 @@ async def test_the_same_person_is_suggested_and_a_housemate_is_not(database: Dat
     await add(database, "13800138000", **{**LU, "name": "鲁大玮", "birth_date": None})
     await add(database, "13900139000", name="王芳")
 
-    found = await find_duplicates(database, incremental=False, folder=tmp_path)
+    found = await find_duplicates(database, incremental=False, merges=False, folder=tmp_path)
 
     assert (found.customers, found.fresh, found.incremental) == (5, 5, False)
     said = await reviews(database)
@@ -66,7 +67,7 @@ async def test_a_second_run_asks_nothing_twice_and_what_was_decided_stays(databa
     await add(database, "13800138000", **LU)
     await add(database, "13800138000", **{**LU, "name": "魯大偉"})
     await add(database, "13800138000", **{**LU, "name": "鲁大玮", "birth_date": None})
-    await find_duplicates(database, incremental=False, folder=tmp_path)
+    await find_duplicates(database, incremental=False, merges=False, folder=tmp_path)
     async with database.session_scope() as session:
         await session.execute(
             update(DuplicateReview)
@@ -74,7 +75,7 @@ async def test_a_second_run_asks_nothing_twice_and_what_was_decided_stays(databa
             .values(status=ReviewStatus.DIFFERENT, decided_at=text("now()"), score=0)
         )
 
-    await find_duplicates(database, incremental=False, folder=tmp_path)
+    await find_duplicates(database, incremental=False, merges=False, folder=tmp_path)
 
     said = await reviews(database)
     assert len(said) == 3
@@ -85,14 +86,14 @@ async def test_a_second_run_asks_nothing_twice_and_what_was_decided_stays(databa
 async def test_what_no_longer_looks_alike_is_taken_down(database: Database, tmp_path: Path) -> None:
     await add(database, "13800138000", **LU)
     twin = await add(database, "13800138000", **{**LU, "name": "魯大偉"})
-    await find_duplicates(database, incremental=False, folder=tmp_path)
+    await find_duplicates(database, incremental=False, merges=False, folder=tmp_path)
     assert len(await reviews(database)) == 1
     async with database.session_scope() as session:
         await session.execute(
             update(Customer).where(Customer.id == twin.id).values(name="鲁晓明", updated_at=text("now()"))
         )
 
-    await find_duplicates(database, incremental=True, folder=tmp_path)
+    await find_duplicates(database, incremental=True, merges=False, folder=tmp_path)
 
     assert await reviews(database) == {}
 
@@ -100,13 +101,13 @@ async def test_what_no_longer_looks_alike_is_taken_down(database: Database, tmp_
 async def test_an_incremental_run_compares_what_is_new_with_everybody(database: Database, tmp_path: Path) -> None:
     first = await add(database, "13800138000", **LU)
     old = await add(database, "13800138000", **{**LU, "name": "魯大偉"})
-    await find_duplicates(database, incremental=True, folder=tmp_path)
+    await find_duplicates(database, incremental=True, merges=False, folder=tmp_path)
     async with database.session_scope() as session:
         await session.execute(text("DELETE FROM duplicate_reviews"))
         await session.execute(text("UPDATE customers SET updated_at = now() - interval '2 days'"))
     await add(database, "13800138000", **{**LU, "name": "Lu Dawei"})
 
-    found = await find_duplicates(database, incremental=True, folder=tmp_path)
+    found = await find_duplicates(database, incremental=True, merges=False, folder=tmp_path)
 
     assert (found.incremental, found.fresh, found.customers) == (True, 1, 3)
     said = await reviews(database)
@@ -125,13 +126,13 @@ async def test_a_merged_customer_and_a_company_are_no_persons_double(database: D
     await add(database, "13800138000", **{**LU, "merged_into_id": lu.id})
     await add(database, "13800138000", name="鲁大伟", kind=CustomerKind.COMPANY, address=LU["address"])
 
-    await find_duplicates(database, incremental=False, folder=tmp_path)
+    await find_duplicates(database, incremental=False, merges=False, folder=tmp_path)
 
     assert await reviews(database) == {}
 
 
 async def test_an_empty_database_has_nobody_twice(database: Database, tmp_path: Path) -> None:
-    found = await find_duplicates(database, incremental=True, folder=tmp_path)
+    found = await find_duplicates(database, incremental=True, merges=False, folder=tmp_path)
 
     assert (found.customers, found.same, found.maybe) == (0, 0, 0)
 
@@ -139,7 +140,7 @@ async def test_an_empty_database_has_nobody_twice(database: Database, tmp_path: 
 async def test_somebody_who_decides_is_kept_when_they_leave(database: Database, tmp_path: Path) -> None:
     await add(database, "13800138000", **LU)
     await add(database, "13800138000", **{**LU, "name": "魯大偉"})
-    await find_duplicates(database, incremental=False, folder=tmp_path)
+    await find_duplicates(database, incremental=False, merges=False, folder=tmp_path)
     async with database.session_scope() as session:
         agent = await make_agent(session)
         await session.execute(
@@ -151,3 +152,41 @@ async def test_somebody_who_decides_is_kept_when_they_leave(database: Database, 
     (review,) = (await reviews(database)).values()
 
     assert (review.status, review.decided_by) == (ReviewStatus.DIFFERENT, None)
+
+
+async def test_who_agrees_in_everything_is_merged_unasked_and_nobody_else(database: Database, tmp_path: Path) -> None:
+    lu = await add(database, "13800138000", **LU)
+    twice = await add(database, "138 0013 8000", **{**LU, "name": "魯大偉"})
+    thrice = await add(database, "13800138000", **{**LU, "name": "Lu Dawei"})
+    housemate = await add(database, "13800138000", **{**LU, "name": "鲁小伟"})
+
+    found = await find_duplicates(database, incremental=False, folder=tmp_path)
+    again = await find_duplicates(database, incremental=False, folder=tmp_path)
+
+    async with database.session_scope() as session:
+        into = {
+            row.id: row.merged_into_id for row in await session.execute(select(Customer.id, Customer.merged_into_id))
+        }
+        merges = list(await session.scalars(select(Merge)))
+        statuses = list(await session.scalars(select(DuplicateReview.status)))
+    assert found.merged >= 1
+    assert again.merged == 0
+    assert into[twice.id] == lu.id
+    assert into[housemate.id] is None
+    assert into[thrice.id] in (None, lu.id)
+    assert all(made.by_id is None and "strong agreement" in made.reason for made in merges)
+    assert statuses.count(ReviewStatus.MERGED) == found.merged
+
+
+async def test_a_merge_that_was_taken_back_is_not_made_again(database: Database, tmp_path: Path) -> None:
+    await add(database, "13800138000", **LU)
+    await add(database, "138 0013 8000", **{**LU, "name": "魯大偉"})
+    assert (await find_duplicates(database, incremental=False, folder=tmp_path)).merged == 1
+    async with database.session_scope() as session:
+        await undo(session, (await session.scalars(select(Merge.id))).one(), by=None)
+
+    found = await find_duplicates(database, incremental=False, folder=tmp_path)
+
+    assert found.merged == 0
+    (review,) = (await reviews(database)).values()
+    assert review.status is ReviewStatus.DIFFERENT

@@ -6,8 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision: str = "0004"
-down_revision: str | None = "0008"
+revision: str = "0007"
+down_revision: str | None = "0006"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -56,7 +56,7 @@ def upgrade() -> None:
             "suggested = ANY ('{same,maybe,different}'::text[])", name=op.f("ck_duplicate_reviews_suggested")
         ),
         sa.CheckConstraint(
-            "status = ANY ('{open,same,merged,different}'::text[])", name=op.f("ck_duplicate_reviews_status")
+            "status = ANY ('{open,merged,different}'::text[])", name=op.f("ck_duplicate_reviews_status")
         ),
         sa.CheckConstraint(
             "(decided_at IS NULL) = (status = 'open')", name=op.f("ck_duplicate_reviews_decided_when_not_open")
