@@ -153,7 +153,9 @@ class Customer(HasId, HasTimes, Base):
     )
 
     code: Mapped[str] = mapped_column(
-        unique=True, server_default=text("'C' || lpad(nextval('customer_code_seq')::text, 7, '0')")
+        # Seven digits at least: `lpad` would cut the eighth off and give a code twice.
+        unique=True,
+        server_default=text("'C' || to_char(nextval('customer_code_seq'), 'FM999999990000000')"),
     )
     kind: Mapped[CustomerKind] = mapped_column(server_default=CustomerKind.PERSON.value)
     name: Mapped[str]

@@ -29,7 +29,13 @@ BACKGROUND: dict[str, sa.types.TypeEngine] = {
 }
 
 
+CODE = "'C' || to_char(nextval('customer_code_seq'), 'FM999999990000000')"
+CODE_CUT = "'C' || lpad(nextval('customer_code_seq')::text, 7, '0')"
+
+
 def upgrade() -> None:
+    # lpad cuts off what is longer: from the ten millionth customer on codes would have come twice.
+    op.alter_column("customers", "code", server_default=sa.text(CODE))
     op.execute("CREATE AGGREGATE jsonb_merge(jsonb) (SFUNC = jsonb_concat, STYPE = jsonb, INITCOND = '{}')")
     for name, kind in BACKGROUND.items():
         op.add_column("customers", sa.Column(name, kind, nullable=True))
@@ -206,6 +212,7 @@ def _create_imports() -> None:
 
 
 def downgrade() -> None:
+    op.alter_column("customers", "code", server_default=sa.text(CODE_CUT))
     op.drop_table("import_rejects")
     op.drop_table("import_content")
     op.drop_table("imports")

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.schemas.customers import MOST_PHONES
 from tests.api.customers.support import OURS, URL, a_mobile, create, found, refusal
@@ -170,3 +171,15 @@ async def test_what_does_not_fit_is_refused(http: httpx.AsyncClient, wrong: dict
 )
 async def test_language_tags_are_written_in_one_way(http: httpx.AsyncClient, given: str, kept: str) -> None:
     assert (await create(http, language=given))["language"] == kept
+
+
+async def test_codes_go_on_after_the_ten_millionth(app_server: Served, http: httpx.AsyncClient) -> None:
+    async with app_server.database.session_scope() as session:
+        before = await session.scalar(text("SELECT last_value FROM customer_code_seq"))
+        await session.execute(text("SELECT setval('customer_code_seq', 9999998)"))
+
+    codes = [(await create(http))["code"] for _ in range(3)]
+
+    async with app_server.database.session_scope() as session:
+        await session.execute(text("SELECT setval('customer_code_seq', :at)"), {"at": before})
+    assert codes == ["C9999999", "C10000000", "C10000001"]
