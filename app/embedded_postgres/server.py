@@ -40,7 +40,15 @@ def _shared_buffers() -> str:
     return f"{min(max(memory // 8 // 2**20, 128), 4096)}MB"
 
 
-DEFAULT_SETTINGS: Mapping[str, str] = {"max_connections": "200", "shared_buffers": _shared_buffers()}
+DEFAULT_SETTINGS: Mapping[str, str] = {
+    "max_connections": "200",
+    "shared_buffers": _shared_buffers(),
+    # A busy hour of calls touches pages all over the place, and each is logged whole once a checkpoint: fewer of those.
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
+    # A ringing call's statement opens some seventy tables and indexes; so many locks are still taken the short way.
+    "max_locks_per_transaction": "256",
+}
 
 _MARK = "cluster_name=callcard"
 _FIXED_SETTINGS: Mapping[str, str] = {

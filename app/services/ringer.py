@@ -34,9 +34,12 @@ _MATCHES: Final = {outcome.value: metrics.matches.labels(outcome=outcome.value) 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """A call on its way; `since` by the loop's clock."""
+
     call: Ringing
     hotline: Hotline
     answer: asyncio.Future[Rung]
+    since: float
 
 
 class Ringer:
@@ -53,7 +56,8 @@ class Ringer:
         self._most_ways = most_ways
         self._hub = hub
         self._waiting: deque[_Waiting] = deque()
-        self._ways: set[asyncio.Task[None]] = set()
+        # Each with the time at which its statement set out.
+        self._ways: dict[asyncio.Task[None], float] = {}
         self._held_up: asyncio.TimerHandle | None = None
 
     async def ring(self, call: Ringing, hotline: Hotline) -> Rung:
@@ -67,7 +71,7 @@ class Ringer:
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Rung] = loop.create_future()
-        self._waiting.append(_Waiting(call, hotline, answer))
+        self._waiting.append(_Waiting(call, hotline, answer, loop.time()))
         if not self._ways:
             self._open_way()
         elif self._held_up is None:
@@ -85,20 +89,32 @@ class Ringer:
 
     def _open_way(self) -> None:
         way = asyncio.create_task(self._write_all())
-        self._ways.add(way)
-        way.add_done_callback(self._ways.discard)
+        self._ways[way] = asyncio.get_running_loop().time()
+        way.add_done_callback(self._ways.pop)
 
     def _go_round(self) -> None:
-        """Calls have waited for a while: they take another connection, if there is one."""
+        """A call that has waited for so long takes another connection, if there is one, and those behind it with it."""
         self._held_up = None
-        if self._waiting:
+        if not self._waiting:
+            return
+        loop = asyncio.get_running_loop()
+        left = self._waiting[0].since + HELD_UP_SECONDS - loop.time()
+        if left <= 0:
+            left = HELD_UP_SECONDS
             if len(self._ways) < self._most_ways:
                 self._open_way()
-            self._held_up = asyncio.get_running_loop().call_later(HELD_UP_SECONDS, self._go_round)
+        self._held_up = loop.call_later(left, self._go_round)
 
     async def _write_all(self) -> None:
+        """Write what waits until nothing does, or somebody else is at it: two ways would have half the company each."""
+        loop = asyncio.get_running_loop()
+        me = asyncio.current_task()
+        assert me is not None
         while batch := self._take():
+            self._ways[me] = loop.time()
             await self._write(batch)
+            if any(loop.time() - began < HELD_UP_SECONDS for way, began in self._ways.items() if way is not me):
+                return
 
     def _take(self) -> list[_Waiting]:
         """The first that waits and those behind it that can share its statement; who has given up is left out."""

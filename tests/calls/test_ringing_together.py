@@ -6,7 +6,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
+import pytest
 
+from app.services import ringer
 from tests.calls.carrier import call_sid, rung, status, voice
 from tests.calls.conftest import Hotline, MakeHotline
 from tests.calls.test_fault_09_to_11_slow_and_broken import FALLBACK, locked
@@ -126,3 +128,38 @@ async def test_a_call_that_is_held_up_does_not_hold_up_those_behind_it(make_hotl
 
     assert [rung(answer) for answer in [await waits, *others]].count(desk.agent.identity) == 1
     assert (await hotline.counts())["calls"] == 4
+
+
+async def test_a_rush_does_not_spread_over_connections_as_long_as_nobody_is_held_up(
+    make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two ways at once would have half the company each: the more ring, the more each would cost."""
+    hotline = await make_hotline(lookup_budget_ms=5000)
+    monkeypatch.setattr(ringer, "HELD_UP_SECONDS", 1.0)
+    on_their_way: list[int] = []
+    under_way = 0
+    write = ringer.ring
+
+    async def counted(*args: Any) -> Any:
+        nonlocal under_way
+        under_way += 1
+        on_their_way.append(under_way)
+        try:
+            return await write(*args)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(ringer, "ring", counted)
+    loop = asyncio.get_running_loop()
+    until = loop.time() + 1.6
+
+    async def keep_calling() -> None:
+        while loop.time() < until:
+            await hotline.wire.twiml("voice", voice(call_sid()))
+
+    async with asyncio.TaskGroup() as callers:
+        for _ in range(12):
+            callers.create_task(keep_calling())
+
+    assert len(on_their_way) > 10
+    assert max(on_their_way) == 1
