@@ -20,7 +20,13 @@ _WORDS: Final = dict(
         "from_e164:主叫号码 From|notes:记录 Notes|summary:内容 Summary|channel:渠道 Channel|at:时间 At|"
         "created_at:创建时间 Made|updated_at:更新时间 Changed|source:来源 Source|body:内容 Text|reason:原因 Reason|"
         "do_not_call:勿扰 Do not call|occupation:职业 Occupation|education:学历 Education|field:字段 Field|"
-        "looked_at:查看内容 Looked at"
+        "looked_at:查看内容 Looked at|id:标识 Id|dcwh:热度 DCWH|tier:等级 Tier|title:称呼 Title|version:版本 Version|"
+        "owner_id:归属人 Owner|intention:意向 Intention|sales_stage:销售阶段 Sales stage|postcode:邮编 Postcode|"
+        "latin_surname:姓氏拼音 Latin surname|bucket:号码后八位 Last eight digits|line_type:线路类型 Kind of line|"
+        "customer_id:客户 Customer|national_number:国内号码 National number|extension:分机 Extension|"
+        "purpose:用途 Purpose|state:状态 State|other_id:关联客户 The other|agent_id:经办人 By|outcome:结果 Outcome|"
+        "starts_on:开始日期 Starts|ends_on:结束日期 Ends|number:编号 Number|direction:方向 Direction|"
+        "external_id:来源编号 Id at the source|payload:来源原文 As the source said it|said_at:来源时间 Said at"
     ).split("|")
 )
 

@@ -45,7 +45,7 @@ _OURS: Final = frozenset({"content_hash", "grams", "routed", "accepted_tab", "su
 
 _STYLE: Final = (
     "<style>body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-    "table{border-collapse:collapse;margin:0 0 1rem;width:100%}th{text-align:left;width:16rem;font-weight:normal;"
+    "table{border-collapse:collapse;margin:0 0 1rem;width:100%;table-layout:fixed}th{text-align:left;width:30%;font-weight:normal;"
     "color:#555}td,th{border-top:1px solid #ddd;padding:.2rem .5rem;vertical-align:top;overflow-wrap:anywhere}"
     "</style></head><body>"
 )
@@ -73,6 +73,7 @@ def as_page(told: Mapping[str, Any]) -> str:
     code = told["customers"][0].get("code", "") if told["customers"] else ""
     parts = [
         "<!doctype html><html lang='zh-CN'><head><meta charset='utf-8'>",
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>",
         f"<title>{html.escape(code)}</title>",
         _STYLE,
         f"<h1>关于您的全部资料 · All that is held on you: {html.escape(code)}</h1>",
