@@ -45,7 +45,8 @@ _OURS: Final = frozenset({"content_hash", "grams", "routed", "accepted_tab", "su
 
 _STYLE: Final = (
     "<style>body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
-    "table{border-collapse:collapse;margin:0 0 1rem;width:100%;table-layout:fixed}th{text-align:left;width:30%;font-weight:normal;"
+    "table{border-collapse:collapse;margin:0 0 1rem;width:100%;table-layout:fixed}"
+    "th{text-align:left;width:30%;font-weight:normal;"
     "color:#555}td,th{border-top:1px solid #ddd;padding:.2rem .5rem;vertical-align:top;overflow-wrap:anywhere}"
     "</style></head><body>"
 )
