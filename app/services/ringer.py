@@ -90,7 +90,7 @@ class Ringer:
     def _open_way(self) -> None:
         way = asyncio.create_task(self._write_all())
         self._ways[way] = asyncio.get_running_loop().time()
-        way.add_done_callback(self._ways.pop)
+        way.add_done_callback(lambda ended: self._ways.pop(ended, None))
 
     def _go_round(self) -> None:
         """A call that has waited for so long takes another connection, if there is one, and those behind it with it."""
@@ -114,6 +114,8 @@ class Ringer:
             self._ways[me] = loop.time()
             await self._write(batch)
             if any(loop.time() - began < HELD_UP_SECONDS for way, began in self._ways.items() if way is not me):
+                # At once, or the other, ending in the same moment, would leave what waits to this one.
+                del self._ways[me]
                 return
 
     def _take(self) -> list[_Waiting]:
