@@ -2,6 +2,17 @@
 
 from app.models.base import Base, check_enum_members, new_id
 from app.models.books import BookRule, Claim
+from app.models.callbacks import (
+    Callback,
+    CallbackChange,
+    CallbackMode,
+    CallbackOutcome,
+    CallbackReason,
+    CallbackState,
+    DialAttempt,
+    DialResult,
+    DialState,
+)
 from app.models.calls import (
     AgentEvent,
     AgentEventType,
@@ -68,6 +79,12 @@ __all__ = [
     "Call",
     "CallStage",
     "CallTrace",
+    "Callback",
+    "CallbackChange",
+    "CallbackMode",
+    "CallbackOutcome",
+    "CallbackReason",
+    "CallbackState",
     "CardView",
     "CarrierEvent",
     "Channel",
@@ -86,6 +103,9 @@ __all__ = [
     "CustomerSearch",
     "CustomerUsage",
     "Dcwh",
+    "DialAttempt",
+    "DialResult",
+    "DialState",
     "Direction",
     "Disposition",
     "DnisRoute",

@@ -45,6 +45,13 @@ ERASED: Final[Mapping[str, str]] = {
     "customer_notes": "DELETE FROM customer_notes WHERE customer_id = ANY(:ids)",
     "customer_links": "DELETE FROM customer_links WHERE customer_id = ANY(:ids) OR other_id = ANY(:ids)",
     "duplicate_reviews": "DELETE FROM duplicate_reviews WHERE low_id = ANY(:ids) OR high_id = ANY(:ids)",
+    "callback_changes": "UPDATE callback_changes SET detail = '{}' WHERE callback_id IN "
+    "(SELECT id FROM callbacks WHERE customer_id = ANY(:ids))",
+    "callbacks": "UPDATE callbacks SET subject = '', note = '', to_e164 = NULL, "
+    "ended_at = CASE WHEN state IN ('scheduled', 'retry') THEN now() ELSE ended_at END, "
+    "state = CASE WHEN state IN ('scheduled', 'retry') THEN 'cancelled' ELSE state END, version = version + 1 "
+    "WHERE customer_id = ANY(:ids)",
+    "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
     "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL WHERE customer_id = ANY(:ids)",
     "interactions": "UPDATE interactions SET summary = '' WHERE customer_id = ANY(:ids)",

@@ -24,6 +24,8 @@ MOVED: Final = (
     "customer_usage",
     "consents",
     "claims",
+    "callbacks",
+    "dial_attempts",
     "customer_links",
     "customer_phones",
 )
