@@ -28,6 +28,23 @@ from app.models.calls import (
     RecordingKind,
     TraceStep,
 )
+from app.models.complaints import (
+    Complaint,
+    ComplaintCategory,
+    ComplaintChange,
+    ComplaintLink,
+    ComplaintMail,
+    DailyCode,
+    Goodwill,
+    GoodwillLimit,
+    GoodwillState,
+    Handover,
+    HandoverState,
+    Partner,
+    Severity,
+    SeverityRule,
+    Want,
+)
 from app.models.customers import (
     Channel,
     Contract,
@@ -46,6 +63,7 @@ from app.models.customers import (
     Tier,
 )
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
+from app.models.help import Article, ArticleCategory, Phrase, PhraseKind
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
@@ -74,6 +92,8 @@ __all__ = [
     "AgentPresence",
     "AgentSession",
     "ApiToken",
+    "Article",
+    "ArticleCategory",
     "Base",
     "BookRule",
     "Call",
@@ -90,6 +110,11 @@ __all__ = [
     "Channel",
     "Claim",
     "Closure",
+    "Complaint",
+    "ComplaintCategory",
+    "ComplaintChange",
+    "ComplaintLink",
+    "ComplaintMail",
     "Consent",
     "ConsentPurpose",
     "ConsentState",
@@ -102,6 +127,7 @@ __all__ = [
     "CustomerPhone",
     "CustomerSearch",
     "CustomerUsage",
+    "DailyCode",
     "Dcwh",
     "DialAttempt",
     "DialResult",
@@ -112,6 +138,11 @@ __all__ = [
     "DuplicateReview",
     "Erasure",
     "Gender",
+    "Goodwill",
+    "GoodwillLimit",
+    "GoodwillState",
+    "Handover",
+    "HandoverState",
     "HeardOfUs",
     "Import",
     "ImportContent",
@@ -129,6 +160,9 @@ __all__ = [
     "MaritalStatus",
     "Merge",
     "MergeMove",
+    "Partner",
+    "Phrase",
+    "PhraseKind",
     "Presence",
     "Purchase",
     "Queue",
@@ -138,10 +172,13 @@ __all__ = [
     "RecordingKind",
     "ReviewStatus",
     "Role",
+    "Severity",
+    "SeverityRule",
     "SignInAttempts",
     "Source",
     "SourceRecord",
     "Tier",
     "TraceStep",
+    "Want",
     "new_id",
 ]

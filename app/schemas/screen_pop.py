@@ -11,9 +11,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.card import AlertKind, Warranty
+from app.domain.complaint_states import ComplaintState
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.domain.routing import ReservedBecause
+from app.models.callbacks import CallbackReason, CallbackState
+from app.models.complaints import Severity
 from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Intention, Tier
 
 
@@ -155,17 +158,30 @@ class PopAlert(_Part):
 
 
 class PopComplaint(_Part):
-    """A complaint, open ones first."""
+    """A complaint: of at most five, those that are not closed first, then the latest."""
 
     id: UUID
     code: str
+    category: BothLanguages | None
+    severity: Severity
+    state: ComplaintState
+    opened_at: datetime
+    due_at: datetime
+    owner: str = Field(description="The agent's or the partner's name.")
+    handovers: int = Field(description="How often it went to another owner.")
 
 
 class PopCallback(_Part):
-    """A promised call."""
+    """One of the next two promised calls."""
 
     id: UUID
     code: str
+    reason: CallbackReason
+    state: CallbackState
+    due_at: datetime
+    first_due_at: datetime = Field(description="When it was first promised for.")
+    subject: str
+    owner: str | None
 
 
 class ScreenPop(_Part):
