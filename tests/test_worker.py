@@ -1,0 +1,130 @@
+"""Background work: jobs run when their time comes, on any worker, and none is lost with a worker that is killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from procrastinate.schema import SchemaManager
+from sqlalchemy import text
+
+from app import worker
+from app.db import Database
+from app.worker import PeriodicJob, Work
+from tests.support import serving, settings_for
+
+ROOT = Path(__file__).parent.parent
+EVERY_SECOND = "* * * * * *"
+
+
+@pytest.fixture
+async def work(database_url: str, tmp_path: Path) -> AsyncIterator[Work]:
+    async with AsyncExitStack() as stack:
+        yield await worker.open_work(settings_for(database_url, tmp_path), database_url, stack)
+
+
+async def jobs_left(database: Database) -> int:
+    async with database.session_scope() as session:
+        return int(await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_jobs")) or 0)
+
+
+def test_the_schema_is_the_one_of_the_installed_version() -> None:
+    """A newer procrastinate may want a migration; this is where that is noticed."""
+    assert (ROOT / "migrations" / "procrastinate.sql").read_text("utf-8") == SchemaManager.get_schema()
+
+
+async def test_a_job_runs_again_and_again_and_leaves_nothing_behind(work: Work, database: Database) -> None:
+    ran = asyncio.Semaphore(0)
+
+    async def job(_: Work, now: datetime) -> None:
+        assert now.tzinfo is not None
+        ran.release()
+
+    working = asyncio.create_task(worker.run(work, [PeriodicJob("count", EVERY_SECOND, job)]))
+    async with asyncio.timeout(10):
+        await ran.acquire()
+        await ran.acquire()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+    assert await jobs_left(database) == 0
+
+
+async def test_a_job_that_fails_does_not_stop_the_others(work: Work) -> None:
+    ran = asyncio.Semaphore(0)
+
+    async def broken(_: Work, __: datetime) -> None:
+        raise RuntimeError("a bug")
+
+    async def sound(_: Work, __: datetime) -> None:
+        ran.release()
+
+    jobs = [PeriodicJob("broken", EVERY_SECOND, broken), PeriodicJob("sound", EVERY_SECOND, sound)]
+    working = asyncio.create_task(worker.run(work, jobs))
+    async with asyncio.timeout(10):
+        await ran.acquire()
+        await ran.acquire()
+    working.cancel()
+    await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_what_a_killed_worker_was_at_is_taken_up_again(work: Work, database: Database) -> None:
+    """Left over: a job that is being done by a worker of which nothing is heard any more."""
+
+    async def job(_: Work, __: datetime) -> None:
+        return
+
+    app = worker.jobs_app(work, [PeriodicJob("count", EVERY_SECOND, job)])
+    async with app.open_async():
+        await app.configure_task("callcard.count", queueing_lock="count").defer_async(timestamp=0)
+        async with database.session_scope() as session:
+            await session.execute(text("SET LOCAL search_path TO procrastinate"))
+            await session.execute(
+                text("""
+                WITH dead AS (
+                    INSERT INTO procrastinate_workers (last_heartbeat)
+                    VALUES (now() - interval '10 minutes') RETURNING id
+                )
+                UPDATE procrastinate_jobs SET status = 'doing', worker_id = dead.id FROM dead
+                """)
+            )
+        assert await worker.take_up_stalled(app) == 1
+        assert await worker.take_up_stalled(app) == 0
+        await app.run_worker_async(wait=False, delete_jobs="always", install_signal_handlers=False)
+
+    assert await jobs_left(database) == 0
+
+
+async def test_in_development_serving_does_it_too(database_url: str, database: Database, tmp_path: Path) -> None:
+    async def workers() -> int:
+        async with database.session_scope() as session:
+            found = await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_workers"))
+        return found or 0
+
+    async with serving(settings_for(database_url, tmp_path, run_worker=None)), asyncio.timeout(10):
+        while not await workers():
+            await asyncio.sleep(0.02)
+
+    assert await workers() == 0
+
+
+async def test_the_command_works_until_it_is_told_to_stop(database_url: str, tmp_path: Path) -> None:
+    env = {**os.environ, "DATABASE_URL": database_url, "CALLCARD_DATA_DIR": str(tmp_path)}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli", "worker", env=env, cwd=ROOT)
+    opened = Database(database_url, pool_size=1, lane_size=0)
+    async with asyncio.timeout(20):
+        workers = 0
+        while not workers:
+            await asyncio.sleep(0.1)
+            async with opened.session_scope() as session:
+                workers = await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_workers")) or 0
+    await opened.aclose()
+
+    process.send_signal(signal.SIGTERM)
+
+    assert await asyncio.wait_for(process.wait(), 10) == 0
