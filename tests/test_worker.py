@@ -16,6 +16,7 @@ from sqlalchemy import text
 from app import worker
 from app.db import Database
 from app.worker import PeriodicJob, Work
+from tests.calls.conftest import until
 from tests.support import serving, settings_for
 
 ROOT = Path(__file__).parent.parent
@@ -31,6 +32,11 @@ async def work(database_url: str, tmp_path: Path) -> AsyncIterator[Work]:
 async def jobs_left(database: Database) -> int:
     async with database.session_scope() as session:
         return int(await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_jobs")) or 0)
+
+
+async def is_worked(database: Database) -> bool:
+    async with database.session_scope() as session:
+        return bool(await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_workers")))
 
 
 def test_the_schema_is_the_one_of_the_installed_version() -> None:
@@ -101,29 +107,18 @@ async def test_what_a_killed_worker_was_at_is_taken_up_again(work: Work, databas
 
 
 async def test_in_development_serving_does_it_too(database_url: str, database: Database, tmp_path: Path) -> None:
-    async def workers() -> int:
-        async with database.session_scope() as session:
-            found = await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_workers"))
-        return found or 0
+    async with serving(settings_for(database_url, tmp_path, run_worker=None)):
+        await until(lambda: is_worked(database), "a worker is there")
 
-    async with serving(settings_for(database_url, tmp_path, run_worker=None)), asyncio.timeout(10):
-        while not await workers():
-            await asyncio.sleep(0.02)
-
-    assert await workers() == 0
+    assert not await is_worked(database)
 
 
-async def test_the_command_works_until_it_is_told_to_stop(database_url: str, tmp_path: Path) -> None:
+async def test_the_command_works_until_it_is_told_to_stop(
+    database_url: str, database: Database, tmp_path: Path
+) -> None:
     env = {**os.environ, "DATABASE_URL": database_url, "CALLCARD_DATA_DIR": str(tmp_path)}
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "app.cli", "worker", env=env, cwd=ROOT)
-    opened = Database(database_url, pool_size=1, lane_size=0)
-    async with asyncio.timeout(20):
-        workers = 0
-        while not workers:
-            await asyncio.sleep(0.1)
-            async with opened.session_scope() as session:
-                workers = await session.scalar(text("SELECT count(*) FROM procrastinate.procrastinate_workers")) or 0
-    await opened.aclose()
+    await until(lambda: is_worked(database), "a worker is there", 20)
 
     process.send_signal(signal.SIGTERM)
 
