@@ -2,9 +2,11 @@
 
 from app.models.base import Base, check_enum_members, new_id
 from app.models.books import BookRule, Claim
+from app.models.calendars import Calendar, CalendarDay, CalendarOpening, CalendarYear, CallingWindow
 from app.models.callbacks import (
     Callback,
     CallbackChange,
+    CallbackDay,
     CallbackMode,
     CallbackOutcome,
     CallbackReason,
@@ -76,15 +78,21 @@ __all__ = [
     "ApiToken",
     "Base",
     "BookRule",
+    "Calendar",
+    "CalendarDay",
+    "CalendarOpening",
+    "CalendarYear",
     "Call",
     "CallStage",
     "CallTrace",
     "Callback",
     "CallbackChange",
+    "CallbackDay",
     "CallbackMode",
     "CallbackOutcome",
     "CallbackReason",
     "CallbackState",
+    "CallingWindow",
     "CardView",
     "CarrierEvent",
     "Channel",

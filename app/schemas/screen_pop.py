@@ -14,6 +14,7 @@ from app.domain.card import AlertKind, Warranty
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.domain.routing import ReservedBecause
+from app.models.callbacks import CallbackReason, CallbackState
 from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Intention, Tier
 
 
@@ -162,10 +163,14 @@ class PopComplaint(_Part):
 
 
 class PopCallback(_Part):
-    """A promised call."""
+    """A call that the customer is promised."""
 
     id: UUID
     code: str
+    reason: CallbackReason
+    state: CallbackState
+    due_at: datetime
+    subject: str
 
 
 class ScreenPop(_Part):

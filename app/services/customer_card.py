@@ -14,6 +14,7 @@ from app.models.customers import Customer, SourceRecord
 from app.schemas.customers import CustomerCard, SourceRead
 from app.schemas.screen_pop import BothLanguages, PopAlert
 from app.services.access import Signed
+from app.services.callbacks.listing import next_callbacks
 from app.services.claims import list_claims
 from app.services.customer_relations import current_consents, list_links, read_value
 from app.services.customers import name_parts, read_customer
@@ -65,7 +66,7 @@ async def read_card(
         purchases=purchases,
         contracts=contracts,
         complaints=[],
-        callbacks=[],
+        callbacks=await next_callbacks(session, customer.id),
         timeline=await read_timeline(session, customer.id, _TIMELINE),
         calls=await last_calls(session, customer.id, _CALLS),
         claims=(await list_claims(session, customer.id, _CLAIMS)).items,
