@@ -1,5 +1,6 @@
 """The tables, a file a family; importing this package knows them all."""
 
+from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, check_enum_members, new_id
 from app.models.books import BookRule, Claim
 from app.models.calendars import Calendar, CalendarDay, CalendarOpening, CalendarYear, CallingWindow
@@ -36,22 +37,19 @@ from app.models.customers import (
     Customer,
     CustomerKind,
     CustomerPhone,
-    Dcwh,
     Direction,
     Gender,
-    Intention,
     Interaction,
     InteractionKind,
     MaritalStatus,
     Purchase,
     SourceRecord,
-    Tier,
 )
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
-from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
+from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source, StageMove
 from app.models.relations import Consent, ConsentPurpose, ConsentState, CustomerLink, LinkKind
 from app.models.rights import CardView, Erasure, Looked
 from app.models.routing import (
@@ -102,6 +100,7 @@ __all__ = [
     "ConsentPurpose",
     "ConsentState",
     "Contract",
+    "ContractState",
     "Customer",
     "CustomerChange",
     "CustomerKind",
@@ -149,6 +148,7 @@ __all__ = [
     "SignInAttempts",
     "Source",
     "SourceRecord",
+    "StageMove",
     "Tier",
     "TraceStep",
     "new_id",

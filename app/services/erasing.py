@@ -25,8 +25,8 @@ from app.services.merge_moves import lock_both
 NAME_OF_NOBODY: Final = "已删除 (erased)"
 
 KEPT_COLUMNS: Final = frozenset(
-    "id code kind tier dcwh sales_stage intention owner_id region language time_zone merged_into_id settled_at version "
-    "created_at updated_at erased_at".split()
+    "id code kind tier dcwh sales_stage intention contract_state last_contact_at owner_id region language time_zone "
+    "merged_into_id settled_at version created_at updated_at erased_at".split()
 )
 """What stays of a customer's row. Every other column is emptied, also one that is added some day."""
 
@@ -53,7 +53,8 @@ ERASED: Final[Mapping[str, str]] = {
     "WHERE customer_id = ANY(:ids)",
     "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
-    "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL WHERE customer_id = ANY(:ids)",
+    "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL, why = '' WHERE customer_id = ANY(:ids)",
+    "stage_moves": "UPDATE stage_moves SET why = '' WHERE customer_id = ANY(:ids)",
     "interactions": "UPDATE interactions SET summary = '' WHERE customer_id = ANY(:ids)",
     "purchases": "UPDATE purchases SET serial_number = '' WHERE customer_id = ANY(:ids)",
     "contracts": "UPDATE contracts SET number = '', title = '' WHERE customer_id = ANY(:ids)",

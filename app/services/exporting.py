@@ -33,6 +33,7 @@ EXPORTED: Final[Mapping[str, str]] = {
     "claims": "customer_id = ANY(:ids)",
     "source_records": "customer_id = ANY(:ids)",
     "customer_changes": "customer_id = ANY(:ids)",
+    "stage_moves": "customer_id = ANY(:ids)",
     "merges": "survivor_id = ANY(:ids) OR absorbed_id = ANY(:ids)",
     "duplicate_reviews": "low_id = ANY(:ids) OR high_id = ANY(:ids)",
     "card_views": "customer_id = ANY(:ids)",

@@ -34,6 +34,7 @@ MOVED: Final = (
 STAYING: Final = {
     "customers": "a signpost to the absorbed one is turned to the survivor",
     "customer_changes": "the history of a record stays with it, and the survivor's shows both",
+    "stage_moves": "who went from which stage to which stays true, and counts as the survivor's",
     "customer_search": "worked out anew",
     "card_views": "who looked at which of them stays true",
     "duplicate_reviews": "what was decided on two of them stays decided, and leads to the survivor",

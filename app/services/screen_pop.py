@@ -64,7 +64,19 @@ FROM (
 ) found"""
 
 
-def card_sql(call: str, given: str) -> str:
+CHOOSER: Final = f"""CASE WHEN matched.outcome = '{MatchOutcome.SEVERAL}' THEN array_to_json(ARRAY(
+    SELECT candidate FROM (
+        SELECT c.id AS customer_id, c.code, c.name, c.kind, c.tier, matched.reason,
+               (SELECT o.name FROM agents o WHERE o.id = c.owner_id) AS owner,
+               (SELECT max(i.at) FROM interactions i WHERE i.customer_id = c.id) AS last_contact_at
+        FROM customers c WHERE c.id = ANY (matched.ids)
+        ORDER BY last_contact_at DESC NULLS LAST, c.code LIMIT {MOST_CANDIDATES}
+    ) candidate
+)) ELSE CAST('[]' AS json) END"""
+"""The expression for the candidates of a row `matched`."""
+
+
+def card_sql(call: str, given: str, chooser: str = CHOOSER) -> str:
     """The expression that gathers the card of a row `matched` (what `match_sql` gives) as one JSON document.
 
     Scalar subqueries and arrays where joins and aggregates would do: each of those costs more to set up than it takes
@@ -73,6 +85,8 @@ def card_sql(call: str, given: str) -> str:
     Args:
         call: SQL for the call's part.
         given: what stands before `caller`, `lookup` and `now`, as in `match_sql`.
+        chooser: the expression for the candidates; whoever can ask for them later leaves them out, because setting
+            them up costs every caller what only the few with `several` need.
     """
     return f"""json_build_object(
         'call', {call},
@@ -81,15 +95,7 @@ def card_sql(call: str, given: str) -> str:
             'outcome', matched.outcome,
             'more', matched.more,
             'reason', matched.reason,
-            'candidates', CASE WHEN matched.outcome = '{MatchOutcome.SEVERAL}' THEN array_to_json(ARRAY(
-                SELECT candidate FROM (
-                    SELECT c.id AS customer_id, c.code, c.name, c.kind, c.tier, matched.reason,
-                           (SELECT o.name FROM agents o WHERE o.id = c.owner_id) AS owner,
-                           (SELECT max(i.at) FROM interactions i WHERE i.customer_id = c.id) AS last_contact_at
-                    FROM customers c WHERE c.id = ANY (matched.ids)
-                    ORDER BY last_contact_at DESC NULLS LAST, c.code LIMIT {MOST_CANDIDATES}
-                ) candidate
-            )) ELSE CAST('[]' AS json) END
+            'candidates', {chooser}
         ),
         'customer', (
             SELECT row_to_json(card) FROM (
@@ -139,7 +145,14 @@ def card_sql(call: str, given: str) -> str:
 
 _LOOK_UP: Final = text(f"""
 WITH matched AS MATERIALIZED ({match_sql(":")})
-SELECT CAST({card_sql("NULL", ":")} AS text) AS document, CAST(matched.loose AS text) AS loose FROM matched
+SELECT CAST({card_sql("NULL", ":", chooser="CAST('[]' AS json)")} AS text) AS document,
+       CAST(matched.loose AS text) AS loose, matched.outcome, matched.ids
+FROM matched
+""")
+
+_CHOOSER: Final = text(f"""
+SELECT CAST({CHOOSER} AS text) FROM (SELECT '{MatchOutcome.SEVERAL}' AS outcome, CAST(:ids AS uuid[]) AS ids,
+    CAST(:reason AS text) AS reason) matched
 """)
 
 
@@ -203,4 +216,9 @@ async def look_up(session: AsyncSession, number: PhoneNumber, hotline: Hotline, 
     if row.loose is not None:
         args.update(verify(number, json.loads(row.loose)))
         row = (await session.execute(_LOOK_UP, args)).one()
-    return finish_pop(json.loads(row.document), now, hotline.zone)
+    gathered = json.loads(row.document)
+    if row.outcome == MatchOutcome.SEVERAL:
+        match = gathered["match"]
+        chooser = await session.scalar(_CHOOSER, {"ids": row.ids, "reason": match["reason"]})
+        match["candidates"] = json.loads(chooser)
+    return finish_pop(gathered, now, hotline.zone)

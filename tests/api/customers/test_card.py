@@ -186,9 +186,9 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         if any(key.column.table.name == Customer.__tablename__ for key in table.foreign_keys)
     }
 
-    # Worked out; `/customers/{ref}/merges`; `/audit`; who was forgotten has no card that says more; and what came of a
-    # dialling is told with its callback.
-    told_elsewhere = {"customer_search", "merges", "card_views", "erasures", "dial_attempts"}
+    # Worked out; among the changes; `/customers/{ref}/merges`; `/audit`; who was forgotten has no card that says more;
+    # what came of a dialling is told with its callback.
+    told_elsewhere = {"customer_search", "stage_moves", "merges", "card_views", "erasures", "dial_attempts"}
     assert hanging - told_elsewhere == shown.keys(), (
         "a table with a customer in it belongs on the card (schemas/customers.CustomerCard)"
     )
