@@ -188,8 +188,8 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         if any(key.column.table.name == Customer.__tablename__ for key in table.foreign_keys)
     }
 
-    # Worked out; among the changes; `/customers/{ref}/merges`; `/audit`; `/call-lists`; and who was forgotten has no
-    # card that says more.
+    # Worked out; among the changes; `/customers/{ref}/merges`; `/audit`; `/call-lists`; with their callbacks; and who
+    # was forgotten has no card that says more.
     told_elsewhere = {
         "customer_search",
         "stage_moves",
