@@ -64,7 +64,7 @@ class StageMove(HasId, Base):
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     from_stage: Mapped[int]
     to_stage: Mapped[int]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
