@@ -90,6 +90,7 @@ def settings_for(dsn: str, data_dir: Path, **given: Any) -> Settings:
         "log_format": "json",
         # A process of its own after each import; the tests that want it say so.
         "dedupe_after_import": False,
+        "run_worker": False,
     }
     return load_settings(env_file=None, **{**defaults, **given})
 
