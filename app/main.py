@@ -24,6 +24,7 @@ from app.routers import (
     agent,
     agents,
     books,
+    call_list_work,
     calls,
     customer_relations,
     customers,
@@ -137,6 +138,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(rights.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
     app.include_router(selling_reports.router, prefix=API)
+    app.include_router(call_list_work.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
