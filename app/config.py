@@ -93,6 +93,8 @@ class Settings(BaseSettings):
     protection_days: int = Field(default=90, ge=1, le=3650)
     # Whether an import is followed by a search for duplicates among what it brought.
     dedupe_after_import: bool = True
+    # Whether `callcard serve` does the background work too; None: in development only.
+    run_worker: bool | None = None
     log_format: LogFormat = LogFormat.AUTO
 
     secret_key: SecretStr | None = None
@@ -106,6 +108,11 @@ class Settings(BaseSettings):
     def is_production(self) -> bool:
         """True where placeholders and plain http are refused."""
         return self.env is Environment.PRODUCTION
+
+    @property
+    def works_beside_serving(self) -> bool:
+        """True where the serving process also does what `callcard worker` does."""
+        return not self.is_production if self.run_worker is None else self.run_worker
 
     @property
     def zone(self) -> ZoneInfo:

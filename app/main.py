@@ -34,6 +34,7 @@ from app.routers import (
     queues,
     reviews,
     rights,
+    selling_reports,
     session,
     stream,
     telephony,
@@ -53,8 +54,8 @@ from app.services.ringing import warm_up
 from app.services.sign_in_limits import SignInLimits
 from app.services.spool import Spool
 from app.services.streams import Sockets
+from app.telephony.carriers import carrier_of
 from app.telephony.port import Carrier, EventKind
-from app.telephony.twilio import TwilioCarrier
 from app.telephony.twilio_events import call_event
 from app.telephony.twilio_form import parse_form
 from app.telephony.twilio_signature import SignatureChecker
@@ -135,6 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(merges.router, prefix=API)
     app.include_router(rights.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
+    app.include_router(selling_reports.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
@@ -173,6 +175,10 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     imports = ImportKeeper(database, hotline, dedupe=settings.dedupe_after_import)
     _run_beside(imports.run(), stack)
     carrier = await _open_carrier(settings, database, stack)
+    if settings.works_beside_serving:
+        from app import worker  # noqa: PLC0415 - a process that only serves need not hold it in memory
+
+        _run_beside(worker.run(worker.Work(settings, database, hotline, carrier)), stack)
     ringer = Ringer(database, settings.database_lane, hub)
     stack.push_async_callback(ringer.aclose)
     desk = _open_desk(settings, database, hotline, ringer, spool)
@@ -195,17 +201,9 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
 
 async def _open_carrier(settings: Settings, database: Database, stack: AsyncExitStack) -> Carrier | None:
     """What asks things of the carrier: without it callers are still answered, but only fetched when they come by."""
-    token = next(iter(settings.twilio_auth_tokens), None)
-    if settings.twilio_account_sid is None or token is None:
+    carrier = carrier_of(settings)
+    if carrier is None:
         return None
-    secret = settings.twilio_api_secret
-    carrier = TwilioCarrier(
-        account_sid=settings.twilio_account_sid,
-        auth_token=token,
-        api_key=settings.twilio_api_key,
-        api_secret=secret.get_secret_value() if secret else None,
-        api_base_url=settings.twilio_api_base_url,
-    )
     stack.push_async_callback(carrier.aclose)
     acts = CarrierActs(carrier, Links(settings.public_url).wait)
     database.on_commit(acts.committed)

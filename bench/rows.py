@@ -37,13 +37,14 @@ def _strewn(round_no: int) -> str:
 
 _CUSTOMERS: Final = f"""
 INSERT INTO customers (id, code, kind, name, surname, latin_name, latin_surname, title, gender, language, region, email,
-                       tier, dcwh, sales_stage, intention, owner_id, note)
+                       tier, dcwh, sales_stage, intention, contract_state, owner_id, note)
 SELECT {_CUSTOMER_ID.format("s")}, 'C' || lpad(CAST(1000 + s AS text), 8, '0'), name.kind,
        name.name, name.surname, name.latin_name, name.latin_surname,
        CASE WHEN s % 2 = 0 THEN '先生' ELSE '女士' END,
        CASE WHEN s % 2 = 0 THEN 'male' ELSE 'female' END, 'zh-CN', 'CN', name.email,
        CASE WHEN s % 100 = 0 THEN 'core' WHEN s % 5 = 0 THEN 'value' WHEN s % 2 = 0 THEN 'potential' ELSE 'low' END,
        CASE s % 3 WHEN 0 THEN 'hot' WHEN 1 THEN 'warm' ELSE 'cold' END, s % 8, 'possible',
+       CASE WHEN s % 5 = 0 THEN 'in_contract' ELSE 'none' END,
        CASE WHEN s % 3 = 0 THEN {_AGENT_ID.format("(s / 3)")} END,
        CASE WHEN s % 10 = 0 THEN '周末不要打电话，平时请打手机' ELSE '' END
 FROM (SELECT CAST(s AS bigint) AS s FROM generate_series(1, {{n}}) AS s) AS series

@@ -55,6 +55,23 @@ def serve(
 
 
 @app.command()
+def worker(
+    once: Annotated[
+        str | None, typer.Option("--once", metavar="JOB", help="Do one job now, or `all`, and end.", show_default=False)
+    ] = None,
+) -> None:
+    """Do the background work: promised calls, and whatever else is looked after again and again.
+
+    In development `serve` does it by itself. Any number of workers, on any machine, share it.
+    """
+    from app.cli.console import run
+    from app.cli.working import work
+    from app.config import load_settings
+
+    run(lambda: work(load_settings(), once))
+
+
+@app.command()
 def migrate() -> None:
     """Bring the database to the schema of this version. In development `serve` does it by itself.
 

@@ -1,7 +1,38 @@
 """The tables, a file a family; importing this package knows them all."""
 
+from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, check_enum_members, new_id
 from app.models.books import BookRule, Claim
+from app.models.calendars import Calendar, CalendarDay, CalendarOpening, CalendarYear, CallingWindow
+from app.models.call_lists import (
+    AbsenceKind,
+    CallList,
+    CallListEntry,
+    CallListLeftOut,
+    EntryOutcome,
+    EntrySource,
+    EntryState,
+    LeftOutReason,
+    ListRearrangement,
+    ListSettings,
+    ListStanding,
+    ManagerAbsence,
+    RearrangementKind,
+    Team,
+    TeamMember,
+)
+from app.models.callbacks import (
+    Callback,
+    CallbackChange,
+    CallbackDay,
+    CallbackMode,
+    CallbackOutcome,
+    CallbackReason,
+    CallbackState,
+    DialAttempt,
+    DialResult,
+    DialState,
+)
 from app.models.calls import (
     AgentEvent,
     AgentEventType,
@@ -23,22 +54,19 @@ from app.models.customers import (
     Customer,
     CustomerKind,
     CustomerPhone,
-    Dcwh,
     Direction,
     Gender,
-    Intention,
     Interaction,
     InteractionKind,
     MaritalStatus,
     Purchase,
     SourceRecord,
-    Tier,
 )
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
-from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source
+from app.models.records import CustomerChange, CustomerNote, CustomerUsage, Source, StageMove
 from app.models.relations import Consent, ConsentPurpose, ConsentState, CustomerLink, LinkKind
 from app.models.rights import CardView, Erasure, Looked
 from app.models.routing import (
@@ -56,6 +84,7 @@ from app.models.search import CustomerSearch
 check_enum_members()
 
 __all__ = [
+    "AbsenceKind",
     "Agent",
     "AgentConnection",
     "AgentEvent",
@@ -65,9 +94,24 @@ __all__ = [
     "ApiToken",
     "Base",
     "BookRule",
+    "Calendar",
+    "CalendarDay",
+    "CalendarOpening",
+    "CalendarYear",
     "Call",
+    "CallList",
+    "CallListEntry",
+    "CallListLeftOut",
     "CallStage",
     "CallTrace",
+    "Callback",
+    "CallbackChange",
+    "CallbackDay",
+    "CallbackMode",
+    "CallbackOutcome",
+    "CallbackReason",
+    "CallbackState",
+    "CallingWindow",
     "CardView",
     "CarrierEvent",
     "Channel",
@@ -77,6 +121,7 @@ __all__ = [
     "ConsentPurpose",
     "ConsentState",
     "Contract",
+    "ContractState",
     "Customer",
     "CustomerChange",
     "CustomerKind",
@@ -86,10 +131,16 @@ __all__ = [
     "CustomerSearch",
     "CustomerUsage",
     "Dcwh",
+    "DialAttempt",
+    "DialResult",
+    "DialState",
     "Direction",
     "Disposition",
     "DnisRoute",
     "DuplicateReview",
+    "EntryOutcome",
+    "EntrySource",
+    "EntryState",
     "Erasure",
     "Gender",
     "HeardOfUs",
@@ -100,12 +151,17 @@ __all__ = [
     "Intention",
     "Interaction",
     "InteractionKind",
+    "LeftOutReason",
     "Leg",
     "LegKind",
     "LinkKind",
     "LinkageModelRow",
     "LinkageRun",
+    "ListRearrangement",
+    "ListSettings",
+    "ListStanding",
     "Looked",
+    "ManagerAbsence",
     "MaritalStatus",
     "Merge",
     "MergeMove",
@@ -114,6 +170,7 @@ __all__ = [
     "Queue",
     "QueueMember",
     "QueueOpening",
+    "RearrangementKind",
     "Recording",
     "RecordingKind",
     "ReviewStatus",
@@ -121,6 +178,9 @@ __all__ = [
     "SignInAttempts",
     "Source",
     "SourceRecord",
+    "StageMove",
+    "Team",
+    "TeamMember",
     "Tier",
     "TraceStep",
     "new_id",

@@ -21,6 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.phone_numbers import LineType
+from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, HasId, HasTimes
 
 CUSTOMER_CODE = Sequence("customer_code_seq", metadata=Base.metadata, start=1001)
@@ -51,42 +52,6 @@ class Gender(StrEnum):
     MALE = "male"
     FEMALE = "female"
     UNKNOWN = "unknown"
-
-
-class Tier(StrEnum):
-    """By value: the top 1 %, the next 19 %, the next 30 %, the rest."""
-
-    CORE = "core"
-    VALUE = "value"
-    POTENTIAL = "potential"
-    LOW = "low"
-
-
-class Dcwh(StrEnum):
-    """Denial, cold (C), warm (B), hot (A)."""
-
-    DENIAL = "denial"
-    COLD = "cold"
-    WARM = "warm"
-    HOT = "hot"
-
-
-class Intention(StrEnum):
-    """How likely the customer is to buy, as the last contact saw it."""
-
-    UNLIKELY = "unlikely"
-    UNCLEAR = "unclear"
-    POSSIBLE = "possible"
-    GOOD = "good"
-    VERY_LIKELY = "very_likely"
-
-
-class ContractState(StrEnum):
-    """Where a contract stands; `in_contract` turns to `expired` when its end date has passed."""
-
-    NONE = "none"
-    IN_CONTRACT = "in_contract"
-    EXPIRED = "expired"
 
 
 class Channel(StrEnum):
@@ -129,8 +94,12 @@ class Customer(HasId, HasTimes, Base):
     """A person or a company, with one code that can be read out.
 
     `surname` and `title` decide how the agent addresses them ("鲁先生", "Mr Lu", the latter from the Latin forms, which
-    are worked out of a Chinese name where nobody gave them); `sales_stage` is 0 to 7 as in the
-    design's section 6. `version` rises with every change, for PATCH with If-Match.
+    are worked out of a Chinese name where nobody gave them). `version` rises with every change of the record, for PATCH
+    with If-Match.
+
+    Where they stand in selling (`domain/standing.py`): `sales_stage` is 0 to 7, `dcwh` follows from stage, intention
+    and `contract_state`, which follows from the contracts and the day. `next_call_at` is when we said that we would
+    call, `last_contact_at` when we last spoke with them or wrote, on any channel; both may pass without a new version.
 
     Who the customer is and their background are worked out from the source records (`services/survivorship.py`);
     `settled_at` is when that was done first, None for a row that was written without any. A customer who was merged
@@ -182,9 +151,12 @@ class Customer(HasId, HasTimes, Base):
     site: Mapped[str | None]
     contacts: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     tier: Mapped[Tier | None]
-    dcwh: Mapped[Dcwh | None]
+    dcwh: Mapped[Dcwh | None] = mapped_column(server_default=Dcwh.COLD.value)
     sales_stage: Mapped[int] = mapped_column(server_default=text("0"))
     intention: Mapped[Intention | None]
+    contract_state: Mapped[ContractState] = mapped_column(server_default=ContractState.NONE.value)
+    next_call_at: Mapped[datetime | None]
+    last_contact_at: Mapped[datetime | None]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     do_not_call: Mapped[bool] = mapped_column(server_default=text("false"))
     note: Mapped[str] = mapped_column(server_default="")
@@ -197,7 +169,10 @@ class Customer(HasId, HasTimes, Base):
 
 
 class CustomerPhone(HasId, Base):
-    """One number of a customer. `bucket` is the last 8 digits of the E.164 form, by which a caller is looked up."""
+    """One number of a customer. `bucket` is the last 8 digits of the E.164 form, by which a caller is looked up.
+
+    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
+    """
 
     __tablename__ = "customer_phones"
     __table_args__ = (
@@ -222,6 +197,7 @@ class CustomerPhone(HasId, Base):
     label: Mapped[str] = mapped_column(server_default="")
     line_type: Mapped[LineType] = mapped_column(server_default=LineType.UNKNOWN.value)
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
+    wrong_since: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
@@ -284,7 +260,7 @@ class Purchase(HasId, HasTimes, Base):
 
 
 class Contract(HasId, HasTimes, Base):
-    """An agreement with a customer; whether it has run out follows from `ends_on`, so it is not stored."""
+    """An agreement with a customer; whether it has run out follows from `ends_on`, so it is not stored with it."""
 
     __tablename__ = "contracts"
     __table_args__ = (

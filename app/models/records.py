@@ -32,7 +32,8 @@ class Source(HasTimes, Base):
 class CustomerChange(HasId, Base):
     """One field of a customer's record that changed. Rows are only ever added.
 
-    By an agent (`agent_id`) or by what a source says (`source`, and the import that brought it).
+    By an agent (`agent_id`) or by what a source says (`source`, and the import that brought it). `why` is what the
+    agent gave as the reason, or a word of ours for what follows by a rule (`services/standing.py`).
     """
 
     __tablename__ = "customer_changes"
@@ -46,6 +47,30 @@ class CustomerChange(HasId, Base):
     field: Mapped[str]
     old: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
     new: Mapped[Any] = mapped_column(JSONB(none_as_null=True), nullable=True)
+    why: Mapped[str] = mapped_column(server_default="")
+
+
+class StageMove(HasId, Base):
+    """A customer who went from one sales stage to another. Rows are only ever added.
+
+    The same is in `customer_changes`, for whoever reads of one customer; here it is for counting: `owner_id` is in
+    whose book they were then. `at` is the moment itself and not the transaction's beginning: of two who move a customer
+    at once, one waited.
+    """
+
+    __tablename__ = "stage_moves"
+    __table_args__ = (
+        Index("ix_stage_moves_at", "at", "id"),
+        Index("ix_stage_moves_customer_id_at", "customer_id", "at", "id"),
+    )
+
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    from_stage: Mapped[int]
+    to_stage: Mapped[int]
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
+    agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
+    why: Mapped[str] = mapped_column(server_default="")
 
 
 class CustomerNote(HasId, Base):

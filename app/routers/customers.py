@@ -355,11 +355,11 @@ async def list_contracts(
 
 @router.post("/{ref}/contracts", operation_id="add_contract", status_code=201, responses=problems(*CHANGING))
 async def add_contract(
-    ref: Ref, given: ContractCreate, session: DbSession, hotline: HotlineNow, _user: Writer
+    ref: Ref, given: ContractCreate, session: DbSession, hotline: HotlineNow, user: Writer
 ) -> ContractRead:
-    """Write down a contract."""
+    """Write down a contract; the customer's contract state, sales stage and DCWH follow."""
     customer = await find_customer(session, ref)
-    return await purchases.add_contract(session, customer, given, _today(hotline))
+    return await purchases.add_contract(session, customer, given, _today(hotline), user.agent_id)
 
 
 @router.get("/{ref}/interactions", operation_id="list_interactions", responses=problems(*READING, BadCursor))

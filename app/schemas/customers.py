@@ -10,9 +10,11 @@ from pydantic.config import JsonDict
 
 from app.domain.call_states import CallState
 from app.domain.phone_numbers import LineType
+from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.calls import CallStage, Disposition
-from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Gender, Intention, MaritalStatus, Tier
+from app.models.customers import Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.schemas.books import ClaimRead
+from app.schemas.call_lists import ListedRead
 from app.schemas.common import (
     Day,
     EmailAddress,
@@ -70,7 +72,6 @@ _LU: Final[JsonDict] = {
     "birth_date": "1978-03-12",
     "occupation": "酒店经理",
     "tier": "value",
-    "dcwh": "warm",
     "sales_stage": 2,
     "intention": "good",
     "note": "喜欢晚上七点以后接电话",
@@ -101,6 +102,7 @@ class PhoneRead(BaseModel):
     label: str
     line_type: LineType
     is_primary: bool
+    wrong_since: datetime | None = Field(description="Since when it is known not to be theirs; it is not dialled.")
     created_at: datetime
 
 
@@ -136,8 +138,7 @@ class CustomerCreate(BaseModel):
     contacts: list[CompanyContact] | None = Field(
         default=None, max_length=MOST_CONTACTS, description="A company's people."
     )
-    tier: Tier | None = None
-    dcwh: Dcwh | None = None
+    tier: Tier | None = Field(default=None, description="Until values are compared again, each night.")
     sales_stage: SalesStage = 0
     intention: Intention | None = None
     owner_id: UUID | None = Field(default=None, description="The account manager; set by supervisors.")
@@ -180,7 +181,6 @@ class CustomerUpdate(BaseModel):
     site: Line | None = left_out()
     contacts: Annotated[list[CompanyContact] | None, Field(max_length=MOST_CONTACTS)] = left_out()
     tier: Tier | None = left_out()
-    dcwh: Dcwh | None = left_out()
     sales_stage: SalesStage = left_out()
     intention: Intention | None = left_out()
     owner_id: UUID | None = left_out()
@@ -244,8 +244,12 @@ class CustomerRead(BaseModel):
     contacts: list[CompanyContact] | None
     tier: Tier | None
     dcwh: Dcwh | None
+    grade: str | None = Field(description="A for hot, B for warm, C for cold; null for denial.")
     sales_stage: int
     intention: Intention | None
+    contract_state: ContractState
+    next_call_at: datetime | None = Field(description="When we said that we would call.")
+    last_contact_at: datetime | None = Field(description="When we last spoke with them or wrote, on any channel.")
     owner: PopOwner | None
     do_not_call: bool
     note: str
@@ -312,6 +316,7 @@ class CustomerCard(BaseModel):
     callbacks: list[PopCallback]
     timeline: Listing[TimelineEntry] = Field(description="The first page; go on with `/customers/{id}/timeline`.")
     calls: list[TimelineEntry] = Field(description="The last ten calls.")
+    lists: list[ListedRead] = Field(description="The last five daily lists that they were on.")
     claims: list[ClaimRead] = Field(description="The last five; go on with `/customers/{id}/claims`.")
     links: list[LinkRead] = Field(description="Family, household, company: everybody they are linked with.")
     consents: list[ConsentRead] = Field(description="The word that counts on each purpose they spoke of.")

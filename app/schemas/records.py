@@ -45,6 +45,10 @@ class ChangeRead(BaseModel):
     agent: PopOwner | None = Field(description="Who did it; null when a source or the service itself did.")
     source: str | None = Field(description="The system whose word it was.")
     import_id: UUID | None
+    why: str = Field(
+        description="As whoever did it said; or `contract_signed`, `contract_ran_out`, `by_value` for what follows by "
+        "itself. Empty where nobody said."
+    )
 
 
 class CustomerNoteCreate(BaseModel):

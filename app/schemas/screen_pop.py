@@ -14,7 +14,9 @@ from app.domain.card import AlertKind, Warranty
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.domain.routing import ReservedBecause
-from app.models.customers import Channel, CustomerKind, Dcwh, Direction, Intention, Tier
+from app.domain.standing import Dcwh, Intention, Tier
+from app.models.callbacks import CallbackReason, CallbackState
+from app.models.customers import Channel, CustomerKind, Direction
 
 
 class _Part(BaseModel):
@@ -162,10 +164,14 @@ class PopComplaint(_Part):
 
 
 class PopCallback(_Part):
-    """A promised call."""
+    """A call that the customer is promised."""
 
     id: UUID
     code: str
+    reason: CallbackReason
+    state: CallbackState
+    due_at: datetime
+    subject: str
 
 
 class ScreenPop(_Part):

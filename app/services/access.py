@@ -27,6 +27,12 @@ _DESK: Final = frozenset(
         Scope.CUSTOMERS_READ,
         Scope.CUSTOMERS_WRITE,
         Scope.CUSTOMERS_CONTACT,
+        Scope.COMPLAINTS_READ,
+        Scope.COMPLAINTS_WRITE,
+        Scope.CALLBACKS_READ,
+        Scope.CALLBACKS_WRITE,
+        Scope.LISTS_READ,
+        Scope.LISTS_WRITE,
         Scope.LOOKUP,
         Scope.AGENT,
         Scope.AGENTS_READ,
@@ -40,11 +46,27 @@ ROLE_SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     | {
         Scope.AGENTS_WRITE,
         Scope.CALLS_SUPERVISE,
+        Scope.COMPLAINTS_SUPERVISE,
+        Scope.CALLBACKS_SUPERVISE,
+        Scope.LISTS_SUPERVISE,
+        Scope.REPORTS_READ,
+        Scope.CALENDAR_WRITE,
         Scope.CUSTOMERS_IDENTITY,
         Scope.IMPORTS,
         Scope.AUDIT_READ,
     },
-    Role.ANALYST: frozenset({Scope.CALLS_READ, Scope.CUSTOMERS_READ, Scope.LOOKUP, Scope.AGENTS_READ}),
+    Role.ANALYST: frozenset(
+        {
+            Scope.CALLS_READ,
+            Scope.CUSTOMERS_READ,
+            Scope.COMPLAINTS_READ,
+            Scope.CALLBACKS_READ,
+            Scope.LISTS_READ,
+            Scope.REPORTS_READ,
+            Scope.LOOKUP,
+            Scope.AGENTS_READ,
+        }
+    ),
     Role.ADMIN: frozenset(Scope),
 }
 """What each role may do. Nothing else in Callcard asks for a role by name to allow something."""

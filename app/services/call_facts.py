@@ -31,6 +31,7 @@ from app.models.routing import Presence
 from app.services.agent_log import tell, trace
 from app.services.hotline import Hotline
 from app.services.presence import holding, move, withdraw
+from app.services.standing import note_contact
 from app.telephony.port import CallEvent, EventKind
 
 _CLIENT = "client:"
@@ -233,6 +234,8 @@ async def join_leg_status(
         await session.flush()
         if first_time:
             trace(session, call.id, TraceStep.ANSWERED, at=now, agent_id=leg.agent_id)
+            if call.customer_id is not None:
+                await note_contact(session, call.customer_id, leg.answered_at, wait=False)
             await _begin_talking(session, call, leg, hotline, now)
     elif status.is_terminal and leg.answered_at is None:
         await session.flush()

@@ -35,6 +35,7 @@ from app.services.customers import find_customer
 from app.services.hotline import Hotline
 from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
 from app.services.presence import CHOSEN_BY_AGENTS, fetch_caller, holding, move, withdraw
+from app.services.standing import note_contact
 
 _SUMMARY_LENGTH: Final = 200
 
@@ -343,6 +344,7 @@ async def _write_history(session: AsyncSession, call: Call) -> None:
         )
         .on_conflict_do_update(index_elements=[Interaction.call_id], set_=values)
     )
+    await note_contact(session, call.customer_id, call.received_at)
 
 
 async def link_customer(

@@ -108,6 +108,7 @@ def phone_read(phone: CustomerPhone, hotline: Hotline) -> PhoneRead:
         label=phone.label,
         line_type=phone.line_type,
         is_primary=phone.is_primary,
+        wrong_since=phone.wrong_since,
         created_at=phone.created_at,
     )
 

@@ -12,6 +12,7 @@ from app.domain.card import Json, address_as
 from app.domain.derived import derive
 from app.domain.identity import mask_national_id
 from app.domain.scopes import Scope
+from app.domain.standing import ContractState, dcwh, grade
 from app.domain.survivorship import FIELDS
 from app.errors import AppError, Conflict, Invalid, NotFound
 from app.models.customers import Customer, CustomerKind
@@ -25,6 +26,7 @@ from app.services.hotline import Hotline
 from app.services.names import LatinForms, latin
 from app.services.provenance import origins_of
 from app.services.record_history import log_changes
+from app.services.standing import move_of, with_warmth
 from app.services.survivorship import Cause, say_by_hand, say_derived, settle
 
 MAY_ASSIGN: Final = Scope.AGENTS_WRITE
@@ -118,6 +120,7 @@ async def read_customer(session: AsyncSession, customer: Customer, hotline: Hotl
     return CustomerRead(
         **{name: getattr(customer, name) for name in _SHOWN_AS_STORED},
         national_id=customer.national_id if may_see else mask_national_id(customer.national_id),
+        grade=grade(customer.dcwh) if customer.dcwh else None,
         address_as=BothLanguages(**address_as(name_parts(customer))),
         phones=[phone_read(phone, hotline) for phone in phones],
         owner=PopOwner(id=owner.id, name=owner.name) if owner else None,
@@ -126,6 +129,7 @@ async def read_customer(session: AsyncSession, customer: Customer, hotline: Hotl
 
 
 _SHOWN_AS_STORED: Final = CustomerRead.model_fields.keys() - {
+    "grade",
     "address_as",
     "phones",
     "owner",
@@ -167,6 +171,7 @@ async def create_customer(session: AsyncSession, given: CustomerCreate, hotline:
     phones = read_phones(given.phones, hotline)
     derived = derive(hotline.number(phones[0].e164) if phones else None, given.region)
     customer = Customer(**{**values, **{name: value for name, value in derived.items() if values[name] is None}})
+    customer.dcwh = dcwh(given.sales_stage, given.intention, ContractState.NONE)
     customer.settled_at = datetime.now(UTC)
     session.add(customer)
     await session.flush()
@@ -215,7 +220,10 @@ async def change_customer(
         values = {**forms._asdict(), **values}
     changed = {name: value for name, value in values.items() if getattr(customer, name) != value}
     by_hand = {name: value for name, value in changed.items() if name in FIELDS}
-    ours = {name: (getattr(customer, name), value) for name, value in changed.items() if name not in FIELDS}
+    ours = with_warmth(
+        customer,
+        {name: (getattr(customer, name), value) for name, value in changed.items() if name not in FIELDS},
+    )
     settled: set[UUID] = set()
     if by_hand:
         await say_by_hand(session, customer.id, by_hand, by.agent_id)
@@ -234,6 +242,7 @@ async def change_customer(
                 **{name: new for name, (_, new) in ours.items()}, version=Customer.version + rise, updated_at=func.now()
             )
         )
+        session.add_all(move_of(customer, ours, by.agent_id))
         await log_changes(session, customer.id, ours, by.agent_id)
     if changed:
         await search_index.refresh(session, [customer.id])

@@ -25,8 +25,8 @@ from app.services.merge_moves import lock_both
 NAME_OF_NOBODY: Final = "已删除 (erased)"
 
 KEPT_COLUMNS: Final = frozenset(
-    "id code kind tier dcwh sales_stage intention owner_id region language time_zone merged_into_id settled_at version "
-    "created_at updated_at erased_at".split()
+    "id code kind tier dcwh sales_stage intention contract_state last_contact_at owner_id region language time_zone "
+    "merged_into_id settled_at version created_at updated_at erased_at".split()
 )
 """What stays of a customer's row. Every other column is emptied, also one that is added some day."""
 
@@ -45,8 +45,19 @@ ERASED: Final[Mapping[str, str]] = {
     "customer_notes": "DELETE FROM customer_notes WHERE customer_id = ANY(:ids)",
     "customer_links": "DELETE FROM customer_links WHERE customer_id = ANY(:ids) OR other_id = ANY(:ids)",
     "duplicate_reviews": "DELETE FROM duplicate_reviews WHERE low_id = ANY(:ids) OR high_id = ANY(:ids)",
+    "callback_changes": "UPDATE callback_changes SET detail = '{}' WHERE callback_id IN "
+    "(SELECT id FROM callbacks WHERE customer_id = ANY(:ids))",
+    "callbacks": "UPDATE callbacks SET subject = '', note = '', to_e164 = NULL, "
+    "ended_at = CASE WHEN state IN ('scheduled', 'retry') THEN now() ELSE ended_at END, "
+    "state = CASE WHEN state IN ('scheduled', 'retry') THEN 'cancelled' ELSE state END, version = version + 1 "
+    "WHERE customer_id = ANY(:ids)",
+    "call_list_entries": "UPDATE call_list_entries SET reasons = '[]', skip_reason = '' WHERE customer_id = ANY(:ids)",
+    "call_list_left_out": "UPDATE call_list_left_out SET note = '' WHERE customer_id = ANY(:ids)",
+    "list_rearrangements": "DELETE FROM list_rearrangements WHERE customer_id = ANY(:ids)",
+    "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
-    "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL WHERE customer_id = ANY(:ids)",
+    "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL, why = '' WHERE customer_id = ANY(:ids)",
+    "stage_moves": "UPDATE stage_moves SET why = '' WHERE customer_id = ANY(:ids)",
     "interactions": "UPDATE interactions SET summary = '' WHERE customer_id = ANY(:ids)",
     "purchases": "UPDATE purchases SET serial_number = '' WHERE customer_id = ANY(:ids)",
     "contracts": "UPDATE contracts SET number = '', title = '' WHERE customer_id = ANY(:ids)",
@@ -73,6 +84,7 @@ ERASED: Final[Mapping[str, str]] = {
 
 KEPT: Final = {
     "customer_usage": "figures without a name",
+    "list_standings": "since when nobody waits for their turn",
     "claims": "who of us claimed somebody, who is nobody now",
     "customer_search": "worked out anew, to nothing",
     "card_views": "who looked when, at a customer who is nobody",

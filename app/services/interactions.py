@@ -18,6 +18,7 @@ from app.schemas.listing import Listing
 from app.schemas.screen_pop import PopOwner
 from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
 from app.services.purchases import InTheFuture
+from app.services.standing import note_contact
 
 _CLOCKS_DIFFER_BY: Final = timedelta(minutes=5)
 
@@ -71,6 +72,7 @@ async def add_interaction(
     session.add(interaction)
     await session.flush()
     await session.refresh(interaction)
+    await note_contact(session, interaction.customer_id, min(interaction.at, now))
     return _interaction_read(interaction, agent.name)
 
 

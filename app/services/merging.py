@@ -12,12 +12,14 @@ people and the carrier write to follows it (`follow_merged_customer` in the migr
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.standing import ContractState, Intention, dcwh
 from app.errors import Conflict, NotFound
 from app.models.base import new_id
 from app.models.customers import Customer
@@ -33,7 +35,9 @@ from app.services.survivorship import ADOPT, Cause, settle
 
 _KEPT_APART: Final = frozenset({"id", "code", "version", "created_at", "updated_at", "merged_into_id"})
 """Columns of a customer that a merge neither fills in nor restores."""
-_FILLED_IN: Final = ("tier", "dcwh", "intention", "owner_id")
+_FILLED_IN: Final = ("tier", "intention", "owner_id")
+_STRONGER: Final = (ContractState.NONE, ContractState.EXPIRED, ContractState.IN_CONTRACT)
+"""Of two contract states the later one here is that of both together."""
 _LONGEST_NOTE: Final = 4000
 
 
@@ -267,8 +271,15 @@ async def _fill_in(session: AsyncSession, survivor: Mapping[str, Any], absorbed:
     values: dict[str, Any] = {
         name: absorbed[name] for name in _FILLED_IN if survivor[name] is None and absorbed[name] is not None
     }
-    values["sales_stage"] = max(survivor["sales_stage"], absorbed["sales_stage"])
-    notes = [row["note"] for row in (survivor, absorbed) if row["note"]]
+    both_rows = (survivor, absorbed)
+    values["sales_stage"] = max(row["sales_stage"] for row in both_rows)
+    values["contract_state"] = max((ContractState(row["contract_state"]) for row in both_rows), key=_STRONGER.index)
+    intention = values.get("intention", survivor["intention"])
+    values["dcwh"] = dcwh(values["sales_stage"], Intention(intention) if intention else None, values["contract_state"])
+    for name, which in (("next_call_at", min), ("last_contact_at", max)):
+        moments = [datetime.fromisoformat(row[name]) for row in both_rows if row[name] is not None]
+        values[name] = which(moments, default=None)
+    notes = [row["note"] for row in both_rows if row["note"]]
     both = "\n".join(dict.fromkeys(notes))
     values["note"] = both if len(both) <= _LONGEST_NOTE else notes[0]
     await session.execute(

@@ -15,7 +15,7 @@ from app.schemas.records import FieldOrigin
 from app.schemas.screen_pop import PopOwner
 from app.services.survivorship import words_of
 
-_OURS: Final = ("tier", "dcwh", "sales_stage", "intention", "owner_id", "note")
+_OURS: Final = ("tier", "dcwh", "sales_stage", "intention", "contract_state", "next_call_at", "owner_id", "note")
 """What we ourselves make of a customer: its origin is whoever changed it last."""
 
 

@@ -14,6 +14,8 @@ from app.schemas.contracts import ContractCreate, ContractRead
 from app.schemas.listing import Listing
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
 from app.services.paging import Page, decode_cursor, encode_cursor
+from app.services.standing import follow_contracts
+from app.services.survivorship import Cause
 
 # The local date furthest ahead of UTC (Kiritimati). What is later is nowhere on earth yet.
 _FURTHEST_AHEAD: Final = timedelta(hours=14)
@@ -100,9 +102,12 @@ def contract_read(contract: Contract, today: date) -> ContractRead:
     )
 
 
-async def add_contract(session: AsyncSession, customer: Customer, given: ContractCreate, today: date) -> ContractRead:
-    """Write down a contract."""
+async def add_contract(
+    session: AsyncSession, customer: Customer, given: ContractCreate, today: date, by: UUID | None = None
+) -> ContractRead:
+    """Write down a contract, by `by`; the customer's contract state and stage follow."""
     contract = Contract(customer_id=customer.id, **given.model_dump())
     session.add(contract)
     await session.flush()
+    await follow_contracts(session, today, [contract.customer_id], Cause(agent_id=by))
     return contract_read(contract, today)

@@ -21,9 +21,13 @@ _MASKED: Final = "national_id"
 
 
 async def log_changes(
-    session: AsyncSession, customer_id: UUID, changes: Mapping[str, tuple[Any, Any]], agent_id: UUID | None
+    session: AsyncSession,
+    customer_id: UUID,
+    changes: Mapping[str, tuple[Any, Any]],
+    agent_id: UUID | None,
+    why: str = "",
 ) -> None:
-    """Write down what changed by somebody's hand: by field, what it was and what it is.
+    """Write down what changed by somebody's hand: by field, what it was and what it is, and why if they said.
 
     What the source records decide is written down where it is settled (`services/survivorship.py`).
     """
@@ -34,6 +38,7 @@ async def log_changes(
             field=field,
             old=to_jsonable_python(old),
             new=to_jsonable_python(new),
+            why=why,
         )
         for field, (old, new) in changes.items()
     )
@@ -83,6 +88,7 @@ async def read_history(
                 agent=_agent(change.agent_id, name),
                 source=change.source,
                 import_id=change.import_id,
+                why=change.why,
             )
             for change, name in shown
         ],

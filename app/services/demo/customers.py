@@ -4,7 +4,8 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
-from app.models import Channel, CustomerKind, Dcwh, Intention
+from app.domain.standing import ContractState, Intention, dcwh, stage_after
+from app.models import Channel, CustomerKind
 from app.services.demo.catalogue import CONTACTS, CONTRACT_TITLES, FOR_BUILDINGS, FOR_HOMES, Product
 from app.services.demo.ledger import Ledger, Row, years_later
 from app.services.demo.people import ABROAD, CITIES, Place, address, chinese_person, company, english_person
@@ -158,23 +159,16 @@ def _place_in_the_funnel(ledger: Ledger) -> None:
         last_day[contract["customer_id"]] = max(known, contract["ends_on"])
     for customer in ledger.rows.customers:
         ends_on = last_day.get(customer["id"])
+        state = ContractState.NONE
         if ends_on is not None:
-            stage = 6 if ends_on >= ledger.today else 7
+            state = ContractState.IN_CONTRACT if ends_on >= ledger.today else ContractState.EXPIRED
+            stage = stage_after(0, ContractState.NONE, state)
         else:
             stage = random.choices(range(6), (10, 25, 25, 18, 14, 8))[0]
         customer["sales_stage"] = stage
         customer["intention"] = customer["intention"] or random.choice(_INTENTIONS[stage])
-        customer["dcwh"] = _dcwh(stage, customer["intention"])
-
-
-def _dcwh(stage: int, intention: Intention | None) -> Dcwh:
-    if intention is Intention.UNLIKELY:
-        return Dcwh.DENIAL
-    if stage in (4, 5) or intention is Intention.VERY_LIKELY:
-        return Dcwh.HOT
-    if stage in (3, 6) or intention is Intention.GOOD:
-        return Dcwh.WARM
-    return Dcwh.COLD
+        customer["contract_state"] = state
+        customer["dcwh"] = dcwh(stage, customer["intention"], state)
 
 
 def _assign_owners(ledger: Ledger, agents: dict[str, UUID]) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from app.domain.phone_numbers import parse_number
+from app.domain.standing import ContractState
 from app.models import Channel, CustomerKind, Direction, Tier
 from app.services.demo.catalogue import SOLD_IN, Product
 from app.services.demo.numbers import NumberBook, as_written
@@ -96,6 +97,8 @@ class Ledger:
             "dcwh": None,
             "sales_stage": 0,
             "intention": None,
+            "contract_state": ContractState.NONE,
+            "last_contact_at": None,
             "owner_id": None,
             "do_not_call": False,
             "note": "",
@@ -198,6 +201,7 @@ class Ledger:
             "source": source,
             "created_at": at,
         })  # fmt: skip
+        customer["last_contact_at"] = max(customer["last_contact_at"] or at, at)
         self._touch(customer, at)
 
     def source(self, customer: Row, system: str, external_id: str, payload: Row) -> None:

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import asyncpg
 from sqlalchemy import delete, exists, select
@@ -354,7 +355,8 @@ class _Run:
     async def _write_batch(self, session: AsyncSession, batch: ReadBatch) -> Outcome:
         if not (batch.customers or batch.staged or batch.items):
             return Outcome(0, 0, 0, [])
-        return await write(session, self._job.source, self._job.id, batch, is_dry_run=self._job.is_dry_run)
+        today = datetime.now(ZoneInfo(self._house.zone)).date()
+        return await write(session, self._job.source, self._job.id, batch, today=today, is_dry_run=self._job.is_dry_run)
 
     async def _note(self, session: AsyncSession, chunk: _Chunk, outcome: Outcome) -> Progress:
         """Write down in the same transaction how far the import is and who was not taken."""

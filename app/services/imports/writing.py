@@ -9,6 +9,7 @@ as everywhere else (`services/survivorship.py`). They are locked in the order of
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
@@ -26,6 +27,7 @@ from app.services.imports.rows import (
     STAGED_PHONE_COLUMNS,
     Reject,
 )
+from app.services.standing import follow_contracts
 from app.services.survivorship import UUID7, Cause, settle
 
 _SETTINGS: Final = (
@@ -199,6 +201,22 @@ _WRITE_ITEMS: Final = tuple(
     )
 )
 
+_NOTE_CONTACTS: Final = text("""
+UPDATE customers c SET last_contact_at = told.at
+FROM (
+    SELECT i.customer_id, max(i.at) AS at FROM interactions i
+    WHERE i.source = :source AND i.at <= now()
+      AND i.external_id IN (SELECT external_id FROM import_items WHERE kind IN ('interaction', 'complaint'))
+    GROUP BY i.customer_id
+) told
+WHERE c.id = told.customer_id AND (c.last_contact_at IS NULL OR c.last_contact_at < told.at)
+""")
+_SIGNED: Final = text("""
+SELECT DISTINCT s.customer_id FROM contracts s
+WHERE s.source = :source AND s.external_id IN (SELECT external_id FROM import_items WHERE kind = 'contract')
+ORDER BY s.customer_id
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -210,10 +228,13 @@ class Outcome:
     rejects: list[Reject]
 
 
-async def write(session: AsyncSession, source: str, import_id: UUID, batch: ReadBatch, *, is_dry_run: bool) -> Outcome:
+async def write(
+    session: AsyncSession, source: str, import_id: UUID, batch: ReadBatch, *, today: date, is_dry_run: bool
+) -> Outcome:
     """Write what the rows of a chunk say. Whoever calls it holds the source, so that nobody else writes to it.
 
     Args:
+        today: the house's, on which contracts are in force or have run out.
         is_dry_run: it will be undone, so no codes are drawn for the customers.
     """
     for setting in _SETTINGS:
@@ -236,8 +257,15 @@ async def write(session: AsyncSession, source: str, import_id: UUID, batch: Read
     changed = list((await session.scalars(_CHANGE_RECORDS, of_source)).all())
     await session.execute(_ADD_FURTHER_PHONES, {**of_source, "import_id": import_id})
     await session.execute(_FIRST_IS_PRIMARY)
-    await settle(session, sorted(set(changed)), Cause(source=source, import_id=import_id))
-    return await _count(session, source, created, rejects, has_items=bool(batch.items))
+    cause = Cause(source=source, import_id=import_id)
+    await settle(session, sorted(set(changed)), cause)
+    outcome = await _count(session, source, created, rejects, has_items=bool(batch.items))
+    if batch.items:
+        await session.execute(_NOTE_CONTACTS, of_source)
+        signed = list((await session.scalars(_SIGNED, of_source)).all())
+        if signed:
+            await follow_contracts(session, today, signed, cause)
+    return outcome
 
 
 async def _copy(

@@ -24,7 +24,6 @@ async def test_a_customer_is_created_and_read_back(http: httpx.AsyncClient) -> N
             "language": "zh_cn",
             "time_zone": "Asia/Shanghai",
             "tier": "value",
-            "dcwh": "warm",
             "sales_stage": 2,
             "intention": "good",
             "note": "喜欢晚上\n接电话",

@@ -43,7 +43,7 @@ async def test_a_search_shows_who_and_whose(http: httpx.AsyncClient, signed_in: 
                 "name": "翟搜索",
                 "latin_name": "Zhai Sousuo",
                 "tier": "core",
-                "dcwh": None,
+                "dcwh": "cold",
                 "region": None,
                 "owner": {"id": str(supervisor.agent.id), "name": "王主管"},
                 "phone": f"{number[3:6]} {number[6:10]} {number[10:]}",
