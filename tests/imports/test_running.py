@@ -244,7 +244,9 @@ async def test_an_import_that_is_killed_goes_on(database: Database, database_url
     await asyncio.to_thread(file.write_text, many(20_000), "utf-8")
     await asyncio.to_thread(mapping.write_text, MAPPING, "utf-8")
     command = [sys.executable, "-m", "app.cli", "import", str(file), "--source", "sales", "--mapping", str(mapping)]
-    told = environment(DATABASE_URL=database_url, CALLCARD_DATA_DIR=str(tmp_path / "data"))
+    told = environment(
+        DATABASE_URL=database_url, CALLCARD_DATA_DIR=str(tmp_path / "data"), CALLCARD_DEDUPE_AFTER_IMPORT="false"
+    )
     process = await asyncio.create_subprocess_exec(
         *command, cwd=tmp_path, env=told, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
