@@ -138,6 +138,7 @@ class CallbackRead(BaseModel):
     claimed_by: PersonRef | None
     queue: QueueRef | None
     call_id: UUID | None = Field(description="The call from which the promise comes.")
+    complaint_id: UUID | None = Field(description="The complaint that is asked about.")
     attempts: int
     outcome: CallbackOutcome | None
     satisfaction: int | None
