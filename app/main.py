@@ -224,7 +224,9 @@ def _open_desk(
             ringer=ringer,
             spool=spool,
             voice_budget=settings.lookup_budget_ms / 1000,
-            read=lambda raw: call_event(EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at),
+            read=lambda raw: call_event(
+                EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at, query=raw.query
+            ),
         ),
         safe_answer=safe_answer(links, settings.fallback_number),
         safe_answer_after_dialling=safe_answer(links),

@@ -43,6 +43,7 @@ from app.models.customers import (
     Purchase,
     SourceRecord,
 )
+from app.models.dialling import CarrierPause, NextStep, RetryRule
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
@@ -85,6 +86,7 @@ __all__ = [
     "CallbackState",
     "CardView",
     "CarrierEvent",
+    "CarrierPause",
     "Channel",
     "Claim",
     "Closure",
@@ -128,6 +130,7 @@ __all__ = [
     "MaritalStatus",
     "Merge",
     "MergeMove",
+    "NextStep",
     "Presence",
     "Purchase",
     "Queue",
@@ -135,6 +138,7 @@ __all__ = [
     "QueueOpening",
     "Recording",
     "RecordingKind",
+    "RetryRule",
     "ReviewStatus",
     "Role",
     "SignInAttempts",

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.domain.dialling import DialPurpose
 from app.models.base import Base, HasId, HasTimes
 
 
@@ -170,7 +171,8 @@ class DialAttempt(HasId, Base):
     """One placing of a call by us: written before the carrier is asked, so that nothing is ever dialled twice.
 
     A callback has at most one attempt that is not over (`ended_at`). `call_id` is the conversation's row; `provider`
-    and `provider_call_id` are the carrier's own name for the agent's leg, which it creates for us.
+    and `provider_call_id` are the carrier's own name for the agent's leg, which it creates for us. `is_machine` is what
+    the carrier heard at the customer's end, if it listened.
     """
 
     __tablename__ = "dial_attempts"
@@ -195,10 +197,12 @@ class DialAttempt(HasId, Base):
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id", ondelete="SET NULL"))
     to_e164: Mapped[str | None] = mapped_column(String(20))
     from_e164: Mapped[str | None] = mapped_column(String(20))
+    purpose: Mapped[DialPurpose] = mapped_column(server_default=DialPurpose.SERVICE.value)
     provider: Mapped[str]
     provider_call_id: Mapped[str | None]
     state: Mapped[DialState] = mapped_column(server_default=DialState.PLANNED.value)
     result: Mapped[DialResult | None]
+    is_machine: Mapped[bool | None]
     error: Mapped[str] = mapped_column(server_default="")
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     answered_at: Mapped[datetime | None]

@@ -69,7 +69,7 @@ class CallSummary(_Read):
 
     id: UUID
     provider: str
-    provider_call_id: str
+    provider_call_id: str | None = Field(description="None until the carrier has taken a call that we place.")
     direction: Direction
     state: CallState
     from_raw: str
