@@ -101,7 +101,7 @@ class TokenCreate(BaseModel):
     )
 
     name: FilledLine = Field(description="Which program it is for.")
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=20, description="Within what the role may do.")]
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=50, description="Within what the role may do.")]
     expires_at: AwareDatetime | None = Field(
         default=None, description="Within ten years; null for a token that only ends by being revoked."
     )

@@ -14,6 +14,7 @@ from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.calls import CallStage, Disposition
 from app.models.customers import Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.schemas.books import ClaimRead
+from app.schemas.call_lists import ListedRead
 from app.schemas.common import (
     Day,
     EmailAddress,
@@ -315,6 +316,7 @@ class CustomerCard(BaseModel):
     callbacks: list[PopCallback]
     timeline: Listing[TimelineEntry] = Field(description="The first page; go on with `/customers/{id}/timeline`.")
     calls: list[TimelineEntry] = Field(description="The last ten calls.")
+    lists: list[ListedRead] = Field(description="The last five daily lists that they were on.")
     claims: list[ClaimRead] = Field(description="The last five; go on with `/customers/{id}/claims`.")
     links: list[LinkRead] = Field(description="Family, household, company: everybody they are linked with.")
     consents: list[ConsentRead] = Field(description="The word that counts on each purpose they spoke of.")

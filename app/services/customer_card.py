@@ -14,6 +14,7 @@ from app.models.customers import Customer, SourceRecord
 from app.schemas.customers import CustomerCard, SourceRead
 from app.schemas.screen_pop import BothLanguages, PopAlert
 from app.services.access import Signed
+from app.services.call_lists.listed import last_listed
 from app.services.claims import list_claims
 from app.services.customer_relations import current_consents, list_links, read_value
 from app.services.customers import name_parts, read_customer
@@ -30,6 +31,7 @@ _CONTRACTS: Final = Page(limit=5)
 _TIMELINE: Final = Page(limit=20)
 _CALLS: Final = 10
 _CHANGES: Final = Page(limit=10)
+_LISTS: Final = 5
 _CLAIMS: Final = Page(limit=5)
 
 
@@ -68,6 +70,7 @@ async def read_card(
         callbacks=[],
         timeline=await read_timeline(session, customer.id, _TIMELINE),
         calls=await last_calls(session, customer.id, _CALLS),
+        lists=await last_listed(session, customer.id, _LISTS),
         claims=(await list_claims(session, customer.id, _CLAIMS)).items,
         links=await list_links(session, customer.id),
         consents=await current_consents(session, customer.id),

@@ -51,6 +51,9 @@ ERASED: Final[Mapping[str, str]] = {
     "ended_at = CASE WHEN state IN ('scheduled', 'retry') THEN now() ELSE ended_at END, "
     "state = CASE WHEN state IN ('scheduled', 'retry') THEN 'cancelled' ELSE state END, version = version + 1 "
     "WHERE customer_id = ANY(:ids)",
+    "call_list_entries": "UPDATE call_list_entries SET reasons = '[]', skip_reason = '' WHERE customer_id = ANY(:ids)",
+    "call_list_left_out": "UPDATE call_list_left_out SET note = '' WHERE customer_id = ANY(:ids)",
+    "list_rearrangements": "DELETE FROM list_rearrangements WHERE customer_id = ANY(:ids)",
     "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
     "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL, why = '' WHERE customer_id = ANY(:ids)",
@@ -81,6 +84,7 @@ ERASED: Final[Mapping[str, str]] = {
 
 KEPT: Final = {
     "customer_usage": "figures without a name",
+    "list_standings": "since when nobody waits for their turn",
     "claims": "who of us claimed somebody, who is nobody now",
     "customer_search": "worked out anew, to nothing",
     "card_views": "who looked when, at a customer who is nobody",

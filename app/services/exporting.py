@@ -26,6 +26,9 @@ EXPORTED: Final[Mapping[str, str]] = {
     "callbacks": "customer_id = ANY(:ids)",
     "callback_changes": "callback_id IN (SELECT id FROM callbacks WHERE customer_id = ANY(:ids))",
     "dial_attempts": "customer_id = ANY(:ids)",
+    "call_list_entries": "customer_id = ANY(:ids)",
+    "call_list_left_out": "customer_id = ANY(:ids)",
+    "list_rearrangements": "customer_id = ANY(:ids)",
     "customer_notes": "customer_id = ANY(:ids)",
     "customer_usage": "customer_id = ANY(:ids)",
     "customer_links": "customer_id = ANY(:ids) OR other_id = ANY(:ids)",
@@ -41,7 +44,10 @@ EXPORTED: Final[Mapping[str, str]] = {
 }
 """The tables that are told of, in this order, and which of their rows."""
 
-LEFT_OUT: Final = {"customer_search": "worked out from what is told, to find them by"}
+LEFT_OUT: Final = {
+    "customer_search": "worked out from what is told, to find them by",
+    "list_standings": "worked out from the lists that are told",
+}
 """Tables that refer to customers and are not told of, and why."""
 
 _OURS: Final = frozenset({"content_hash", "grams", "routed", "accepted_tab", "survivor_after"})

@@ -26,6 +26,7 @@ MOVED: Final = (
     "claims",
     "callbacks",
     "dial_attempts",
+    "call_list_entries",
     "customer_links",
     "customer_phones",
 )
@@ -39,12 +40,16 @@ STAYING: Final = {
     "card_views": "who looked at which of them stays true",
     "duplicate_reviews": "what was decided on two of them stays decided, and leads to the survivor",
     "erasures": "whoever was forgotten is not merged",
+    "call_list_left_out": "why which of them was left out of a list stays true",
+    "list_rearrangements": "what was wished for a list concerns whom it named",
+    "list_standings": "the survivor waits for their turn as before",
     "merges": "who was merged into whom stays as it was",
 }
 """Tables that refer to customers and are treated otherwise, and how."""
 
 _SAME: Final[Mapping[str, str]] = {
     "customer_phones": "theirs.e164 = ours.e164",
+    "call_list_entries": "theirs.day = ours.day",
     "customer_usage": "(theirs.source, theirs.key, theirs.at) = (ours.source, ours.key, ours.at)",
 }
 """Where both may have the same and only one can be kept: what makes two rows the same."""

@@ -1,0 +1,1 @@
+"""Daily call lists: making them, reading them, and how teams want them made."""
