@@ -43,6 +43,7 @@ from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
 from app.services import retention, search_index
 from app.services.carrier_acts import CarrierActs
+from app.services.dialler import dialler_of, limits_of
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
@@ -173,10 +174,11 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     imports = ImportKeeper(database, hotline, dedupe=settings.dedupe_after_import)
     _run_beside(imports.run(), stack)
     carrier = await _open_carrier(settings, database, stack)
+    dialler = dialler_of(settings, database, hotline, carrier, Links(settings.public_url).about)
     if settings.works_beside_serving:
         from app import worker  # noqa: PLC0415 - a process that only serves need not hold it in memory
 
-        _run_beside(worker.run(worker.Work(settings, database, hotline, carrier)), stack)
+        _run_beside(worker.run(worker.Work(settings, database, hotline, carrier, dialler)), stack)
     ringer = Ringer(database, settings.database_lane, hub)
     stack.push_async_callback(ringer.aclose)
     desk = _open_desk(settings, database, hotline, ringer, spool)
@@ -193,6 +195,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
         sign_in_limits=SignInLimits(),
         imports=imports,
         carrier=carrier,
+        dialler=dialler,
         carrier_desk=desk,
     )
 
@@ -224,6 +227,7 @@ def _open_desk(
             ringer=ringer,
             spool=spool,
             voice_budget=settings.lookup_budget_ms / 1000,
+            limits=limits_of(settings),
             read=lambda raw: call_event(
                 EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at, query=raw.query
             ),

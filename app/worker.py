@@ -19,10 +19,12 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
 from app.config import Settings
 from app.db import Database, is_outage
+from app.services.dialler import Dialler, dialler_of
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.telephony.carriers import carrier_of
 from app.telephony.port import Carrier
+from app.telephony.twiml import Links
 
 SCHEMA: Final = "procrastinate"
 """Where procrastinate's own tables are."""
@@ -37,12 +39,13 @@ log = structlog.get_logger("callcard.worker")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What jobs work with. `carrier` is None where none is set up."""
+    """What jobs work with. `carrier` and `dialler` are None where no carrier is set up."""
 
     settings: Settings
     database: Database
     hotline: HotlineKeeper
     carrier: Carrier | None
+    dialler: Dialler | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,8 @@ async def open_work(settings: Settings, dsn: str, stack: AsyncExitStack) -> Work
     carrier = carrier_of(settings)
     if carrier is not None:
         stack.push_async_callback(carrier.aclose)
-    return Work(settings, database, hotline, carrier)
+    address = Links(settings.public_url).about
+    return Work(settings, database, hotline, carrier, dialler_of(settings, database, hotline, carrier, address))
 
 
 async def run(work: Work, jobs: Sequence[PeriodicJob] = PERIODIC, *, handle_signals: bool = False) -> None:

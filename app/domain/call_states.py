@@ -34,8 +34,8 @@ class CallState(StrEnum):
     """Where a whole call stands.
 
     `ringing` (offered to an agent, or about to be) → `waiting` (in the queue) → `in_progress` (an agent answered) →
-    one of the ends: `failed`, `abandoned` (the caller left before anybody answered), `not_reached` (nobody answered whom
-    we called), `callback` (they pressed 1), `voicemail` (they left a message), `completed`.
+    one of the ends: `failed`, `abandoned` (the caller left before anybody answered), `not_reached` (whom we called did
+    not answer), `callback` (they pressed 1), `voicemail` (they left a message), `completed`.
     """
 
     RINGING = "ringing"

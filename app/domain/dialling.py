@@ -1,4 +1,4 @@
-"""Whether a customer may be called now: the rules, checked when a list or a promise is made and again when it is dialled.
+"""Whether a customer may be called now: the rules, checked for lists and promises, and again when they are dialled.
 
 The first rule that forbids it is told. What it needs to know is gathered by `services/dial_rules.py`.
 """
@@ -49,7 +49,10 @@ _PASSING: Final = frozenset({Forbidden.ALREADY_DIALLING, Forbidden.CALLED_TOO_OF
 _WORDS: Final = {
     Forbidden.CUSTOMER_ERASED: ("该客户的资料已删除。", "This customer has been forgotten."),
     Forbidden.DO_NOT_CALL: ("该客户要求不再致电。", "This customer does not want to be called."),
-    Forbidden.CONSENT_WITHDRAWN: ("该客户已撤回营销电话授权。", "This customer has withdrawn consent to marketing calls."),
+    Forbidden.CONSENT_WITHDRAWN: (
+        "该客户已撤回营销电话授权。",
+        "This customer has withdrawn consent to marketing calls.",
+    ),
     Forbidden.NO_NUMBER: ("没有可拨打的号码。", "There is no number to call."),
     Forbidden.NUMBER_NOT_ALLOWED: ("此号码不允许拨打。", "Numbers of this kind are not called."),
     Forbidden.OWN_NUMBER: ("这是我们自己的号码。", "This is a number of our own."),

@@ -22,7 +22,7 @@ class NextStep(StrEnum):
 
 
 class RetryRule(Base):
-    """What follows from one result: wait `wait_minutes`, at most `most_attempts` times with this result, then escalate."""
+    """What follows from one result: wait so many minutes, at most so many attempts with this result, then escalate."""
 
     __tablename__ = "retry_rules"
     __table_args__ = (
@@ -38,7 +38,7 @@ class RetryRule(Base):
 
 
 class CarrierPause(Base):
-    """A carrier that asked to be left alone until `until`; `times` in a row, from which the next pause's length follows."""
+    """A carrier that asked to be left alone `until` then; `times` in a row, on which the next pause depends."""
 
     __tablename__ = "carrier_pauses"
 

@@ -85,7 +85,9 @@ async def may_dial(
         number, zone=customer.time_zone if customer else None, region=customer.region if customer else None
     )
     asked = Asked(customer.id if customer else None, number, place, purpose, but_for)
-    return (await refusals(session, [asked], hotline=hotline, calendars=calendars, at=(now,), calls_a_day=calls_a_day))[0]
+    return (await refusals(session, [asked], hotline=hotline, calendars=calendars, at=(now,), calls_a_day=calls_a_day))[
+        0
+    ]
 
 
 async def refusals(

@@ -1,4 +1,4 @@
-"""What placing calls takes, and the asking of the carrier: never within a transaction, and never twice for one attempt."""
+"""What placing calls takes, and asking the carrier: never within a transaction, and once for each attempt."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.config import Settings
 from app.db import Database
 from app.models.dialling import CarrierPause
 from app.services.dial_rules import CALLS_A_DAY
@@ -62,8 +63,24 @@ class Dialler:
     hotline: HotlineKeeper
     carrier: Carrier
     address: Callable[[EventKind, UUID], str]
-    limits: DialLimits = DialLimits()
+    limits: DialLimits = field(default_factory=DialLimits)
     clock: SteadyClock = field(default_factory=SteadyClock)
+
+
+def limits_of(settings: Settings) -> DialLimits:
+    """How often is enough, as it is set."""
+    return DialLimits(settings.callee_calls_a_day, settings.callback_attempts)
+
+
+def dialler_of(
+    settings: Settings,
+    database: Database,
+    hotline: HotlineKeeper,
+    carrier: Carrier | None,
+    address: Callable[[EventKind, UUID], str],
+) -> Dialler | None:
+    """What placing calls takes, or None where there is no carrier."""
+    return Dialler(database, hotline, carrier, address, limits_of(settings)) if carrier is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +124,7 @@ async def pause_carrier(session: AsyncSession, provider: str, busy: CarrierBusy,
     pause = min(FIRST_PAUSE * 2 ** min(times, 10), LONGEST_PAUSE)
     if busy.retry_after is not None:
         pause = timedelta(seconds=max(1.0, busy.retry_after))
-    until = await session.scalar(
+    until: datetime | None = await session.scalar(
         insert(CarrierPause)
         .values(provider=provider, until=now + pause, times=1)
         .on_conflict_do_update(
@@ -118,7 +135,7 @@ async def pause_carrier(session: AsyncSession, provider: str, busy: CarrierBusy,
     )
     assert until is not None
     log.warning("the carrier asks to be left alone", provider=provider, until=until)
-    return until
+    return max(until, now)
 
 
 async def paused_until(session: AsyncSession, provider: str, now: datetime) -> datetime | None:

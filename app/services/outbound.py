@@ -1,8 +1,8 @@
 """What the carrier says of a call that we place, and what the agent hears when they have picked up.
 
-The customer is rung by nothing but our answer here, and that is given only while the attempt stands: to one call of the
-carrier's, the one the attempt goes by. So whatever becomes of a request to place a call (lost, repeated, carried out late),
-nobody is rung twice for one attempt, and nobody at all for one that is over.
+The customer is rung by nothing but our answer here, and that is given only while the attempt stands: to one call of
+the carrier's, the one the attempt goes by. So whatever becomes of a request to place a call (lost, repeated, carried
+out late), nobody is rung twice for one attempt, and nobody at all for one that is over.
 """
 
 from datetime import datetime, timedelta
@@ -16,20 +16,20 @@ from app.db import after_commit
 from app.domain.call_states import CarrierStatus, join_leg
 from app.domain.prompts import choose_language
 from app.models.base import new_id
-from app.models.callbacks import CallbackState, DialResult, DialState
+from app.models.callbacks import DialResult, DialState
 from app.models.calls import AgentEventType, Leg, LegKind, TraceStep
 from app.models.customers import Customer
 from app.models.routing import Presence
 from app.services.agent_log import tell, trace
 from app.services.calendars import read_calendars
-from app.services.call_facts import keep, status_key
+from app.services.call_facts import keep, settle, status_key
 from app.services.callbacks.retrying import cancel_forbidden
 from app.services.dial_rules import may_dial
 from app.services.dialler import DialLimits
 from app.services.hotline import Hotline
 from app.services.presence import holding, move
-from app.services.settling import RESULT_OF, Held, customer_leg, end_attempt, give_up, hold, settle_placed
-from app.telephony.port import CallEvent, EndCall, HangUp, RingCustomer
+from app.services.settling import RESULT_OF, Held, customer_leg, end_attempt, give_up, hold
+from app.telephony.port import CallEvent, EndCall, EventKind, HangUp, RingCustomer
 
 CUSTOMER_RINGS_SECONDS: Final = 30
 
@@ -93,7 +93,8 @@ async def after_customer(session: AsyncSession, event: CallEvent, hotline: Hotli
     held = await _held(session, event)
     if held is None:
         return HangUp(choose_language(None))
-    if event.dial_status is not None and event.dial_status.is_terminal and await _is_its_call(session, held, event):
+    is_its_call = held.attempt.provider_call_id in (None, event.call_id)
+    if is_its_call and event.dial_status is not None and event.dial_status.is_terminal:
         await _join_customer(session, held, event.dial_status, event.dial_call_id, event, hotline, limits)
     return HangUp(choose_language(held.call.language))
 
@@ -117,8 +118,6 @@ async def hear_machine(session: AsyncSession, event: CallEvent) -> None:
     held = await _held(session, event)
     if held is not None and event.is_machine is not None and held.attempt.is_machine is None:
         held.attempt.is_machine = event.is_machine
-        if held.attempt.result is DialResult.ANSWERED and event.is_machine:
-            held.attempt.result = DialResult.VOICEMAIL
         await session.flush()
 
 
@@ -138,10 +137,11 @@ async def join_agent(
         if status is CarrierStatus.COMPLETED and leg.answered_at is None:
             leg.answered_at = _moment(event) - timedelta(seconds=event.seconds or 0)
         result = DialResult.AGENT_NOT_REACHED
+        theirs = await customer_leg(session, held.call.id, None)
         if held.call.answered_at is not None:
             result = DialResult.ANSWERED
-        elif await customer_leg(session, held.call.id, None) is not None:
-            result = DialResult.NO_ANSWER
+        elif theirs is not None:
+            result = RESULT_OF.get(theirs.status, DialResult.NO_ANSWER)
         await end_attempt(
             session,
             held,
@@ -162,7 +162,7 @@ async def _held(session: AsyncSession, event: CallEvent) -> Held | None:
 
 
 async def _is_its_call(session: AsyncSession, held: Held, event: CallEvent) -> bool:
-    """Whether the carrier speaks of the call that the attempt goes by; the first it speaks of is that, any other is ended."""
+    """Whether it is the call that the attempt goes by: the first that the carrier speaks of. Any other is ended."""
     attempt = held.attempt
     if attempt.provider_call_id is None:
         attempt.provider_call_id = event.call_id
@@ -201,7 +201,7 @@ async def _join_customer(
     limits: DialLimits,
 ) -> None:
     """Join what is said of the customer's leg: the first answer tells the agent, the first end ends the attempt."""
-    attempt, call = held.attempt, held.call
+    call = held.call
     leg = await customer_leg(session, call.id, provider_call_id)
     if leg is None:
         leg = Leg(
@@ -218,9 +218,12 @@ async def _join_customer(
     call.customer_status = join_leg(call.customer_status, status)
     if status in (CarrierStatus.IN_PROGRESS, CarrierStatus.COMPLETED):
         await _customer_answers(session, held, leg, status, event)
-    settle_placed(call)
+    settle(call)
     if status.is_terminal:
         leg.ended_at = leg.ended_at or _moment(event)
+    # Why it failed is told of the leg alone, and what follows depends on it: a dead number is not retried.
+    is_explained = status is not CarrierStatus.FAILED or event.kind is not EventKind.OUTBOUND_RESULT
+    if status.is_terminal and is_explained:
         result = RESULT_OF[status]
         if call.answered_at is not None:
             result = DialResult.ANSWERED

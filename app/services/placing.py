@@ -1,8 +1,9 @@
 """Placing a call: the agent is rung first, and the customer when they have picked up.
 
-Everything is written down before the carrier is asked (`plan_calls`, one statement for one call or fifty): the call, the
-attempt, the agent reserved for it with the customer's card before them, the promise that it keeps. Whatever dies after
-that leaves an attempt that `services/reconciling.py` finds. Rows are locked in this order: callbacks, calls, presence.
+Everything is written down before the carrier is asked (`plan_calls`, one statement for one call or fifty): the call,
+the attempt, the agent reserved for it with the customer's card before them, the promise that it keeps. Whatever dies
+after that leaves an attempt that `services/reconciling.py` finds. Rows are locked in this order: callbacks, calls,
+presence.
 """
 
 import json

@@ -8,12 +8,13 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.call_states import CarrierStatus, join_call, placed_call_state
+from app.domain.call_states import CarrierStatus
 from app.domain.routing import LeaveReason
-from app.models.callbacks import Callback, DialAttempt, DialResult, DialState
+from app.models.callbacks import Callback, CallbackState, DialAttempt, DialResult, DialState
 from app.models.calls import AgentEventType, Call, Leg, LegKind, TraceStep
 from app.models.routing import Presence
 from app.services.agent_log import tell, trace
+from app.services.call_facts import settle
 from app.services.callbacks.retrying import after_attempt, back_in_line
 from app.services.hotline import Hotline
 from app.services.presence import holding, move, withdraw
@@ -43,16 +44,15 @@ class Held:
     def is_wanted(self) -> bool:
         """False where the attempt is over, or the promise was cancelled or moved while the agent's phone rang."""
         return self.attempt.ended_at is None and (
-            self.callback is None or self.callback.claimed_by_id == self.attempt.agent_id
+            self.callback is None
+            or (self.callback.state is CallbackState.DIALING and self.callback.claimed_by_id == self.attempt.agent_id)
         )
 
 
 async def hold(session: AsyncSession, attempt_id: UUID) -> Held | None:
     """Lock an attempt, its promise and its call, in the order in which everybody does; None where there is none."""
     known = (
-        await session.execute(
-            select(DialAttempt.callback_id, DialAttempt.call_id).where(DialAttempt.id == attempt_id)
-        )
+        await session.execute(select(DialAttempt.callback_id, DialAttempt.call_id).where(DialAttempt.id == attempt_id))
     ).one_or_none()
     if known is None or known.call_id is None:
         return None
@@ -60,7 +60,10 @@ async def hold(session: AsyncSession, attempt_id: UUID) -> Held | None:
     callback = None
     if known.callback_id is not None:
         callback = await session.scalar(
-            select(Callback).where(Callback.id == known.callback_id).with_for_update().execution_options(**again)
+            select(Callback)
+            .where(Callback.id == known.callback_id)
+            .with_for_update(key_share=True)
+            .execution_options(**again)
         )
     call = await session.scalar(
         select(Call).where(Call.id == known.call_id).with_for_update(key_share=True).execution_options(**again)
@@ -92,7 +95,9 @@ async def end_attempt(
     if attempt.is_machine and result is DialResult.ANSWERED:
         result = DialResult.VOICEMAIL
     attempt.result = result
-    await _over(session, held, DialState.ENDED, at or now, hotline, now, talked=result in _TALKED)
+    # Refused: the carrier said why, and nobody was rung.
+    state = DialState.REFUSED if attempt.error else DialState.ENDED
+    await _over(session, held, state, at or now, hotline, now, talked=result in _TALKED)
     if held.callback is not None:
         await after_attempt(session, held.callback, attempt, hotline=hotline, now=now, most_attempts=most_attempts)
 
@@ -131,7 +136,7 @@ async def _over(
     if call.ended_at is None:
         call.ended_at = at
         trace(session, call.id, TraceStep.ENDED, at=now, state=attempt.result or state)
-    settle_placed(call)
+    settle(call)
     await session.execute(update(Leg).where(Leg.call_id == call.id, Leg.ended_at.is_(None)).values(ended_at=at))
     await session.flush()
     presence = await holding(session, call.id)
@@ -145,14 +150,6 @@ async def _over(
         await tell(session, presence.agent_id, AgentEventType.CALL_ENDED, ended, at=now, call_id=call.id)
         after = Presence.WRAP_UP if talked else Presence.AVAILABLE
         await move(session, presence, after, hotline, now, call_id=call.id if talked else None)
-
-
-def settle_placed(call: Call) -> None:
-    """Work the state of a call that we placed out of its facts; it only ever moves forward."""
-    worked_out = placed_call_state(
-        call.customer_status, answered=call.answered_at is not None, is_over=call.ended_at is not None
-    )
-    call.state = join_call(call.state, worked_out)
 
 
 async def customer_leg(session: AsyncSession, call_id: UUID, provider_call_id: str | None) -> Leg | None:

@@ -34,8 +34,8 @@ def _utc_now() -> datetime:
 class SteadyClock:
     """The wall clock, doubted while it does not go with a stop-watch that was started with it.
 
-    A wall clock that leaps by an hour may be right now or have been right before; nobody here can tell. Whatever must not
-    come too early has to be due, and in its calling window, by both, until they agree again or the process is new.
+    A wall clock that leaps by an hour may be right now or have been right before; nobody here can tell. Whatever must
+    not come too early has to be due, and in its calling window, by both, until they agree again or the process is new.
 
     Args:
         wall: the wall clock, aware.
@@ -57,6 +57,8 @@ class SteadyClock:
         counted = self._began_at + timedelta(seconds=self._stop_watch() - self._began)
         doubted = abs(wall - counted) > MOST_APART
         if doubted and not self._doubted:
-            log.error("the clock has leapt; calls are placed only where both times allow it", wall=wall, counted=counted)
+            log.error(
+                "the clock has leapt; calls are placed only where both times allow it", wall=wall, counted=counted
+            )
         self._doubted = doubted
         return Reading(min(wall, counted), max(wall, counted)) if doubted else Reading(wall, wall)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0012"
-down_revision: str | None = "0011"
+revision: str = "0013"
+down_revision: str | None = "0012"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -68,7 +68,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("result", name=op.f("pk_retry_rules")),
     )
     op.bulk_insert(
-        rules, [dict(zip(("result", "wait_minutes", "most_attempts", "next_step"), rule, strict=True)) for rule in _RULES]
+        rules,
+        [dict(zip(("result", "wait_minutes", "most_attempts", "next_step"), rule, strict=True)) for rule in _RULES],
     )
     op.create_table(
         "carrier_pauses",
