@@ -48,6 +48,23 @@ from app.models.calls import (
     RecordingKind,
     TraceStep,
 )
+from app.models.complaints import (
+    Complaint,
+    ComplaintCategory,
+    ComplaintChange,
+    ComplaintLink,
+    ComplaintMail,
+    DailyCode,
+    Goodwill,
+    GoodwillLimit,
+    GoodwillState,
+    Handover,
+    HandoverState,
+    Partner,
+    Severity,
+    SeverityRule,
+    Want,
+)
 from app.models.customers import (
     Channel,
     Contract,
@@ -64,6 +81,7 @@ from app.models.customers import (
 )
 from app.models.dialling import CarrierPause, NextStep, RetryRule
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
+from app.models.help import Article, ArticleCategory, Phrase, PhraseKind
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
@@ -93,6 +111,8 @@ __all__ = [
     "AgentPresence",
     "AgentSession",
     "ApiToken",
+    "Article",
+    "ArticleCategory",
     "Base",
     "BookRule",
     "Calendar",
@@ -119,6 +139,11 @@ __all__ = [
     "Channel",
     "Claim",
     "Closure",
+    "Complaint",
+    "ComplaintCategory",
+    "ComplaintChange",
+    "ComplaintLink",
+    "ComplaintMail",
     "Consent",
     "ConsentPurpose",
     "ConsentState",
@@ -132,6 +157,7 @@ __all__ = [
     "CustomerPhone",
     "CustomerSearch",
     "CustomerUsage",
+    "DailyCode",
     "Dcwh",
     "DialAttempt",
     "DialResult",
@@ -145,6 +171,11 @@ __all__ = [
     "EntryState",
     "Erasure",
     "Gender",
+    "Goodwill",
+    "GoodwillLimit",
+    "GoodwillState",
+    "Handover",
+    "HandoverState",
     "HeardOfUs",
     "Import",
     "ImportContent",
@@ -168,6 +199,9 @@ __all__ = [
     "Merge",
     "MergeMove",
     "NextStep",
+    "Partner",
+    "Phrase",
+    "PhraseKind",
     "Presence",
     "Purchase",
     "Queue",
@@ -179,6 +213,8 @@ __all__ = [
     "RetryRule",
     "ReviewStatus",
     "Role",
+    "Severity",
+    "SeverityRule",
     "SignInAttempts",
     "Source",
     "SourceRecord",
@@ -187,5 +223,6 @@ __all__ = [
     "TeamMember",
     "Tier",
     "TraceStep",
+    "Want",
     "new_id",
 ]
