@@ -88,6 +88,16 @@ class Callback(HasId, HasTimes, Base):
             "due_at",
             postgresql_where=text("told_due_at IS NULL AND owner_id IS NOT NULL AND state IN ('scheduled', 'retry')"),
         ),
+        *(
+            Index(
+                f"ix_callbacks_automatic_{whose}",
+                whose,
+                "due_at",
+                "id",
+                postgresql_where=text("state IN ('scheduled', 'retry') AND mode = 'automatic'"),
+            )
+            for whose in ("owner_id", "queue_id")
+        ),
         Index("ix_callbacks_claimed_until", "claimed_until", postgresql_where=text("state IN ('claimed', 'dialing')")),
         Index("ix_callbacks_customer_id_due_at", "customer_id", text("due_at DESC"), text("id DESC")),
         Index("ix_callbacks_owner_id_due_at", "owner_id", "due_at", "id"),
@@ -196,7 +206,7 @@ class DialAttempt(HasId, Base):
 
     A callback has at most one attempt that is not over (`ended_at`). `call_id` is the conversation's row; `provider`
     and `provider_call_id` are the carrier's own name for the agent's leg, which it creates for us. `is_machine` is what
-    the carrier heard at the customer's end, if it listened.
+    the carrier heard at the customer's end, if it listened; `asked_at` is when it was last asked how the call stands.
     """
 
     __tablename__ = "dial_attempts"
@@ -231,3 +241,4 @@ class DialAttempt(HasId, Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]

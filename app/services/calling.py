@@ -40,6 +40,7 @@ from app.services.hotline import Hotline
 from app.services.placing import MAY_DIAL, CallPlan, caller_id, plan_calls
 from app.services.presence import locked
 from app.services.settling import end_attempt, give_up, hold
+from app.services.steady_clock import Reading
 from app.telephony.port import CarrierBusy, CarrierCall, CarrierRefused, EndCall
 
 
@@ -130,9 +131,10 @@ async def place_call(dialler: Dialler, wanted: CallWanted, user: Signed) -> UUID
         NoSuchCustomer, NoSuchEntry, NotYourList, AgentNotReady, NoCallerId, CallForbidden: nothing was done.
         CarrierPaused, CarrierSaidNo: nobody was rung.
     """
-    now = dialler.clock.read().latest
+    reading = dialler.clock.read()
+    now = reading.earliest
     async with dialler.database.session_scope() as session:
-        planned = await _plan(session, dialler, wanted, user, now)
+        planned = await _plan(session, dialler, wanted, user, reading)
     (said,) = await ask_carrier(dialler, [planned])
     async with dialler.database.session_scope() as session:
         await record_said(session, dialler, [(planned, said)])
@@ -144,8 +146,9 @@ async def place_call(dialler: Dialler, wanted: CallWanted, user: Signed) -> UUID
     return planned.call_id
 
 
-async def _plan(session: AsyncSession, dialler: Dialler, wanted: CallWanted, user: Signed, now: datetime) -> Planned:
+async def _plan(session: AsyncSession, dialler: Dialler, wanted: CallWanted, user: Signed, reading: Reading) -> Planned:
     hotline = dialler.hotline.now
+    now = reading.earliest
     target = await _target(session, wanted, user, hotline)
     await _require_free_carrier(session, dialler, now)
     presence = await locked(session, user.agent_id)
@@ -153,18 +156,20 @@ async def _plan(session: AsyncSession, dialler: Dialler, wanted: CallWanted, use
         raise AgentNotReady(
             "Sign in at your phone first, and end or wrap up the call that you have.", state=presence.state
         )
-    refusal = await may_dial(
-        session,
-        target.customer,
-        target.e164,
-        hotline=hotline,
-        calendars=await read_calendars(session, hotline),
-        now=now,
-        purpose=target.purpose,
-        calls_a_day=dialler.limits.calls_a_day,
-    )
-    if refusal is not None:
-        raise forbidden(refusal)
+    calendars = await read_calendars(session, hotline)
+    for moment in reading.moments:
+        refusal = await may_dial(
+            session,
+            target.customer,
+            target.e164,
+            hotline=hotline,
+            calendars=calendars,
+            now=moment,
+            purpose=target.purpose,
+            calls_a_day=dialler.limits.calls_a_day,
+        )
+        if refusal is not None:
+            raise forbidden(refusal)
     queue = hotline.default
     shown = caller_id(queue, hotline) if queue is not None else None
     if queue is None or shown is None:

@@ -77,13 +77,11 @@ async def after_pick_up(
             await cancel_forbidden(session, held.callback, refusal, now=event.received_at)
         return goodbye
     assert attempt.to_e164 is not None
-    queue = hotline.queues.get(call.queue_id) if call.queue_id else None
     return RingCustomer(
         number=attempt.to_e164,
         caller_id=attempt.from_e164 or "",
         ring_seconds=CUSTOMER_RINGS_SECONDS,
         attempt_id=attempt.id,
-        record=queue is not None and queue.record_calls,
         detect_machine=True,
     )
 
@@ -95,7 +93,7 @@ async def after_customer(session: AsyncSession, event: CallEvent, hotline: Hotli
         return HangUp(choose_language(None))
     is_its_call = held.attempt.provider_call_id in (None, event.call_id)
     if is_its_call and event.dial_status is not None and event.dial_status.is_terminal:
-        await _join_customer(session, held, event.dial_status, event.dial_call_id, event, hotline, limits)
+        await join_customer(session, held, event.dial_status, event.dial_call_id, event, hotline, limits)
     return HangUp(choose_language(held.call.language))
 
 
@@ -108,7 +106,7 @@ async def hear_status(session: AsyncSession, event: CallEvent, hotline: Hotline,
         return
     if event.parent_call_id is not None:
         if event.parent_call_id == held.attempt.provider_call_id:
-            await _join_customer(session, held, event.status, event.call_id, event, hotline, limits)
+            await join_customer(session, held, event.status, event.call_id, event, hotline, limits)
     elif await _is_its_call(session, held, event):
         await join_agent(session, held, event.status, event, hotline, limits)
 
@@ -191,7 +189,7 @@ async def _agent_answers(session: AsyncSession, held: Held, event: CallEvent, ho
         await move(session, presence, Presence.ON_CALL, hotline, event.received_at, call_id=held.call.id)
 
 
-async def _join_customer(
+async def join_customer(
     session: AsyncSession,
     held: Held,
     status: CarrierStatus,

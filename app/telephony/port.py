@@ -150,13 +150,15 @@ class HangUp:
 
 @dataclass(frozen=True, slots=True)
 class RingCustomer:
-    """The agent has picked up: ring the customer whom attempt `attempt_id` is to reach, with our number shown."""
+    """The agent has picked up: ring the customer whom `attempt_id` is to reach, with our number shown.
+
+    Not recorded: the customer would have to be told first.
+    """
 
     number: str
     caller_id: str
     ring_seconds: int
     attempt_id: UUID
-    record: bool = False
     detect_machine: bool = False
 
 

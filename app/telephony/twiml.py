@@ -181,14 +181,14 @@ def _ring_agent(response: VoiceResponse, answer: RingAgent, links: Links) -> Non
         _say(response, prompt(Prompt.RECORDING_NOTICE, answer.language), answer.language)
     moment = Prompt.ONE_MOMENT if answer.first else Prompt.STILL_TRYING
     _say(response, prompt(moment, answer.language), answer.language)
-    dial = _dial(
-        response,
-        answer.ring_seconds,
-        answer.caller_id,
-        action=links.dial_result,
-        method="POST",
-        **_recording(answer, links),
-    )
+    recording: dict[str, str] = {}
+    if answer.record:
+        recording = {
+            "record": "record-from-answer-dual",
+            "recording_status_callback": links.recording,
+            "recording_status_callback_method": "POST",
+        }
+    dial = _dial(response, answer.ring_seconds, answer.caller_id, action=links.dial_result, method="POST", **recording)
     dial.client(
         _fit_for_xml(answer.identity),
         status_callback=links.status,
@@ -200,9 +200,7 @@ def _ring_agent(response: VoiceResponse, answer: RingAgent, links: Links) -> Non
 def _ring_customer(response: VoiceResponse, answer: RingCustomer, links: Links) -> None:
     attempt = answer.attempt_id
     action = links.about(EventKind.OUTBOUND_RESULT, attempt)
-    dial = _dial(
-        response, answer.ring_seconds, answer.caller_id, action=action, method="POST", **_recording(answer, links)
-    )
+    dial = _dial(response, answer.ring_seconds, answer.caller_id, action=action, method="POST")
     # Detection at a dialled <Number> listens beside the conversation and never holds it up.
     listening: dict[str, str] = {}
     if answer.detect_machine:
@@ -218,17 +216,6 @@ def _ring_customer(response: VoiceResponse, answer: RingCustomer, links: Links) 
         status_callback_method="POST",
         **listening,
     )
-
-
-def _recording(answer: RingAgent | RingCustomer, links: Links) -> dict[str, str]:
-    """The attributes of a <Dial> whose conversation is recorded, or none."""
-    if not answer.record:
-        return {}
-    return {
-        "record": "record-from-answer-dual",
-        "recording_status_callback": links.recording,
-        "recording_status_callback_method": "POST",
-    }
 
 
 def _wait(response: VoiceResponse, answer: Wait, links: Links) -> None:
