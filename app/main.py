@@ -45,6 +45,7 @@ from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
 from app.services import retention, search_index
+from app.services.callbacks import due
 from app.services.carrier_acts import CarrierActs
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -173,6 +174,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     hub = Hub(database, settings.zone)
     _run_beside(hub.run(), stack)
     _run_beside(retention.keep(database), stack)
+    _run_beside(due.keep(database, hotline), stack)
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
     _run_beside(sockets.keep_house(), stack)

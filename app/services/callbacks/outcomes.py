@@ -12,8 +12,10 @@ from app.models.callbacks import Callback, CallbackOutcome, CallbackState
 from app.schemas.callbacks import OutcomePut
 from app.services.access import Signed
 from app.services.calendars import read_calendars
-from app.services.callbacks.changing import CallbackBusy, CallbackEnded, find_callback, require_theirs
+from app.services.callbacks.changing import ENDED, CallbackEnded, locked_callback, require_theirs
+from app.services.callbacks.ending import busy, finish
 from app.services.callbacks.history import record_change
+from app.services.callbacks.of_calls import leave_queue
 from app.services.callbacks.scheduling import open_to_all_at
 from app.services.hotline import Hotline
 
@@ -30,40 +32,22 @@ async def put_outcome(
         CallbackEnded: it has ended otherwise.
         CallbackBusy: somebody else is making the call.
     """
-    callback = await find_callback(session, ref, lock=True)
+    callback = await locked_callback(session, ref)
     await require_theirs(session, callback, user, now)
     if callback.state is CallbackState.DONE and _said(callback) == (given.outcome, given.satisfaction, given.note):
         return callback
-    if callback.state in (CallbackState.DONE, CallbackState.CANCELLED):
+    if callback.state in ENDED:
         raise CallbackEnded("This call is not owed any more.", state=callback.state)
     if callback.claimed_by_id not in (None, user.agent_id):
-        raise CallbackBusy("Somebody else is making this call.", by=None)
+        raise await busy(session, callback)
     callback.note = given.note
     if given.outcome is CallbackOutcome.NOT_REACHED:
         await _try_again(session, callback, user.agent_id, hotline, now)
     else:
         finish(session, callback, given.outcome, now=now, by=user.agent_id, satisfaction=given.satisfaction)
+    await leave_queue(session, callback, now)
     await session.flush()
     return callback
-
-
-def finish(
-    session: AsyncSession,
-    callback: Callback,
-    outcome: CallbackOutcome,
-    *,
-    now: datetime,
-    by: UUID | None,
-    satisfaction: int | None = None,
-) -> None:
-    """End a locked callback of somebody who was talked to."""
-    callback.state = CallbackState.DONE
-    callback.outcome = outcome
-    callback.satisfaction = satisfaction
-    callback.claimed_by_id = callback.claimed_until = None
-    callback.ended_at = now
-    callback.version += 1
-    record_change(session, callback.id, "done", at=now, by=by, outcome=outcome, satisfaction=satisfaction)
 
 
 async def _try_again(session: AsyncSession, callback: Callback, by: UUID, hotline: Hotline, now: datetime) -> None:
