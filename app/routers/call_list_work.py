@@ -19,8 +19,8 @@ from app.services.access import ScopeMissing, Signed
 from app.services.call_lists import working
 from app.services.call_lists.printing import POLICY, as_page
 from app.services.call_lists.taken import read_entry, read_taken
-from app.services.call_lists.working import EntryClosed, EntryTaken, NoSuchEntry, NothingLeft, NothingToPutBack
-from app.services.call_lists.worklist import NoSuchList, NotYourList, find_list, read_plan
+from app.services.call_lists.working import EntryClosed, EntryTaken, NothingLeft, NothingToPutBack
+from app.services.call_lists.worklist import NoSuchEntry, NoSuchList, NotYourList, find_list, read_plan
 from app.services.card_views import note_views
 from app.services.customer_phones import NoSuchPhone
 from app.services.customers import CustomerErased

@@ -17,6 +17,7 @@ from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.services import calling, calls, customers
 from app.services.access import ScopeMissing, Signed
+from app.services.call_lists.worklist import NoSuchEntry, NotYourList
 from app.services.calling import (
     FORBIDDEN,
     AgentNotReady,
@@ -25,8 +26,6 @@ from app.services.calling import (
     CarrierSaidNo,
     NoCallerId,
     NoCarrier,
-    NoSuchEntry,
-    NotYourList,
 )
 from app.services.calls import (
     AlreadyAccepted,

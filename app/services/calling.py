@@ -6,16 +6,15 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
 from app.domain.card import iso
 from app.domain.dialling import DialPurpose, DialRefusal, Forbidden
 from app.domain.prompts import choose_language
-from app.domain.scopes import Scope
-from app.errors import Conflict, NotAllowed, NotFound
-from app.models.call_lists import CallList, CallListEntry, EntryState
+from app.errors import Conflict
+from app.models.call_lists import CallListEntry, EntryState
 from app.models.callbacks import DialAttempt, DialResult, DialState
 from app.models.calls import TraceStep
 from app.models.customers import Customer
@@ -23,6 +22,7 @@ from app.models.routing import Presence
 from app.services.access import Signed
 from app.services.agent_log import trace
 from app.services.calendars import read_calendars
+from app.services.call_lists.worklist import NoSuchEntry, find_list
 from app.services.callbacks.times import first_number
 from app.services.customers import find_customer
 from app.services.dial_rules import may_dial
@@ -77,19 +77,6 @@ class NoCarrier(Conflict):
 
     code = "no_carrier"
     title = "No carrier is set up"
-
-
-class NoSuchEntry(NotFound):
-    """There is no such entry of a daily list."""
-
-    code = "no_such_list_entry"
-    title = "No such list entry"
-
-
-class NotYourList(NotAllowed):
-    """The entry is of somebody else's list."""
-
-    code = "not_your_list"
 
 
 class CallForbidden(Conflict):
@@ -204,20 +191,11 @@ async def _target(session: AsyncSession, wanted: CallWanted, user: Signed, hotli
 
 
 async def _of_list(session: AsyncSession, entry_id: UUID, user: Signed) -> Customer:
-    row = (
-        await session.execute(
-            select(Customer, CallList)
-            .join(CallListEntry, CallListEntry.customer_id == Customer.id)
-            .join(CallList, CallList.id == CallListEntry.list_id)
-            .where(CallListEntry.id == entry_id, CallListEntry.state.in_((EntryState.OPEN, EntryState.TAKEN)))
-        )
-    ).one_or_none()
-    if row is None:
+    entry = await session.get(CallListEntry, entry_id)
+    if entry is None or entry.state not in (EntryState.OPEN, EntryState.TAKEN):
         raise NoSuchEntry("There is no such entry that is still to be worked.")
-    customer, its_list = row
-    if user.agent_id not in (its_list.manager_id, its_list.made_for_id) and not user.may(Scope.LISTS_SUPERVISE):
-        raise NotYourList("This entry is of somebody else's list.")
-    return customer
+    await find_list(session, entry.list_id, user, to_work=True)
+    return await session.get_one(Customer, entry.customer_id)
 
 
 async def _require_free_carrier(session: AsyncSession, dialler: Dialler, now: datetime) -> None:

@@ -330,6 +330,30 @@ async def test_what_is_made_of_the_survivor_stands_and_gaps_are_filled(database:
     assert (left.owner_id, left.note, left.sales_stage) == (other.id, "乙", 5), "the signpost keeps its own"
 
 
+async def test_the_survivor_stands_where_the_two_came_furthest(database: Database) -> None:
+    async with database.session_scope() as session:
+        older = await make_customer(
+            session, intention="possible", next_call_at=NOW + timedelta(days=2), last_contact_at=NOW
+        )
+        newer = await make_customer(
+            session,
+            sales_stage=6,
+            contract_state="in_contract",
+            dcwh="warm",
+            next_call_at=NOW + timedelta(days=1),
+            last_contact_at=NOW - timedelta(days=1),
+        )
+        made = await merge(session, older.id, newer.id, by=None, reason="same")
+    async with database.session_scope() as session:
+        now = await session.get_one(Customer, older.id)
+        stands = (now.sales_stage, now.contract_state, now.dcwh, now.next_call_at, now.last_contact_at)
+        assert stands == (6, "in_contract", "warm", NOW + timedelta(days=1), NOW)
+        await undo(session, made.id, by=None)
+    async with database.session_scope() as session:
+        now = await session.get_one(Customer, older.id)
+        assert (now.sales_stage, now.contract_state, now.next_call_at) == (0, "none", NOW + timedelta(days=2))
+
+
 async def test_one_cannot_be_merged_with_oneself_nor_twice(database: Database) -> None:
     async with database.session_scope() as session:
         older, newer, third = [await make_customer(session) for _ in range(3)]

@@ -28,7 +28,7 @@ from app.schemas.records import CustomerNoteCreate
 from app.schemas.relations import ConsentCreate
 from app.schemas.screen_pop import PopOwner
 from app.services.access import Signed
-from app.services.call_lists.worklist import find_list
+from app.services.call_lists.worklist import NoSuchEntry, find_list
 from app.services.customer_phones import mark_wrong
 from app.services.customer_relations import add_consent
 from app.services.customers import change_customer, find_customer
@@ -49,13 +49,6 @@ _SUMMARY_LENGTH: Final = 200
 _TALKED: Final = frozenset({EntryOutcome.REACHED, EntryOutcome.REFUSED})
 _RANG: Final = (DialResult.ANSWERED, DialResult.NO_ANSWER, DialResult.BUSY, DialResult.VOICEMAIL)
 """What says whether somebody was there."""
-
-
-class NoSuchEntry(NotFound):
-    """There is no entry of that id on any list."""
-
-    code = "no_such_entry"
-    title = "No such entry"
 
 
 class NothingLeft(NotFound):

@@ -36,6 +36,13 @@ class NoSuchList(NotFound):
     title = "No such list"
 
 
+class NoSuchEntry(NotFound):
+    """There is no entry of that id on any list, or, where one is to be called, none that is still to be worked."""
+
+    code = "no_such_list_entry"
+    title = "No such list entry"
+
+
 class NotYourList(NotAllowed):
     """A list is worked by whom it was made for, and by supervisors."""
 

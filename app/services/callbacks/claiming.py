@@ -25,7 +25,7 @@ _WAITING: Final = "c.state IN ('scheduled', 'retry') AND c.mode = 'automatic' AN
 _SHOWN: Final = """
 SELECT c.id, c.customer_id, c.queue_id, pair.agent_id, k.language, k.time_zone, k.region,
        coalesce(c.to_e164, (
-           SELECT p.e164 FROM customer_phones p WHERE p.customer_id = c.customer_id
+           SELECT p.e164 FROM customer_phones p WHERE p.customer_id = c.customer_id AND p.wrong_since IS NULL
            ORDER BY p.is_primary DESC, p.created_at, p.id LIMIT 1
        )) AS e164
 FROM pair JOIN callbacks c ON c.id = pair.id LEFT JOIN customers k ON k.id = c.customer_id

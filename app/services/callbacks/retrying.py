@@ -153,7 +153,11 @@ async def _turn_to_next_number(session: AsyncSession, callback: Callback, attemp
     )
     number = await session.scalar(
         select(CustomerPhone.e164)
-        .where(CustomerPhone.customer_id == callback.customer_id, CustomerPhone.e164.not_in(tried))
+        .where(
+            CustomerPhone.customer_id == callback.customer_id,
+            CustomerPhone.e164.not_in(tried),
+            CustomerPhone.wrong_since.is_(None),
+        )
         .order_by(CustomerPhone.is_primary.desc(), CustomerPhone.created_at, CustomerPhone.id)
         .limit(1)
     )

@@ -280,10 +280,10 @@ async def test_a_list_is_worked_by_its_manager_and_supervisors(
     assert refusal(await other.http.put(f"{entry}/outcome", json={"outcome": "busy"})) == (403, "not_your_list")
     assert refusal(await analyst.http.post(f"{path}/next")) == (403, "scope_missing")
     assert refusal(await other.http.post(f"/api/v1/call-lists/{uuid4()}/next")) == (404, "no_such_list")
-    assert refusal(await other.http.post(f"{ENTRIES}/{uuid4()}/take")) == (404, "no_such_entry")
+    assert refusal(await other.http.post(f"{ENTRIES}/{uuid4()}/take")) == (404, "no_such_list_entry")
     assert refusal(await manager.http.put(f"{ENTRIES}/{uuid4()}/outcome", json={"outcome": "busy"})) == (
         404,
-        "no_such_entry",
+        "no_such_list_entry",
     )
     seen = (await analyst.http.get(f"{path}/plan")).json()
     (told,) = [each["customer"]["phone"] for part in seen["quadrants"] for each in part["entries"]]
