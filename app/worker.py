@@ -19,7 +19,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
 from app.config import Settings
 from app.db import Database, is_outage
-from app.services import standing_nightly
+from app.services import standing, standing_nightly
 from app.services.background import run_beside
 from app.services.callbacks.dialling import dial_all_due
 from app.services.carrier_acts import CarrierActs
@@ -69,6 +69,11 @@ class PeriodicJob:
     run: Callable[[Work, datetime], Awaitable[object]]
 
 
+async def _follow_contracts(work: Work, now: datetime) -> object:
+    async with work.database.session_scope() as session:
+        return await standing.follow_contracts(session, now.astimezone(work.settings.zone).date())
+
+
 async def _look_at_standings(work: Work, now: datetime) -> object:
     async with work.database.session_scope() as session:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
@@ -91,8 +96,9 @@ async def _reconcile(work: Work, now: datetime) -> object:
 PERIODIC: Final[tuple[PeriodicJob, ...]] = (
     PeriodicJob("callbacks", "* * * * * */5", _dial_callbacks),
     PeriodicJob("reconcile", "* * * * * */10", _reconcile),
-    # The house's midnight may be any hour of UTC; whatever is in order already is only read.
-    PeriodicJob("standing", "2 * * * *", _look_at_standings),
+    # The house's midnight may be any hour of UTC.
+    PeriodicJob("contracts", "2 * * * *", _follow_contracts),
+    PeriodicJob("standing", "12 1,7,13,19 * * *", _look_at_standings),
 )
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""
 

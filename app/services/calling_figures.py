@@ -23,6 +23,7 @@ MOST_ROWS: Final = 5_000
 
 _AT_ONCE: Final = 500
 _PROGRESS: Final = "(ARRAY[" + ", ".join(str(progress(stage)) for stage in STAGES) + "])[{} + 1]"
+_OF_ASKED: Final = "(CAST(:manager_id AS uuid) IS NULL OR {} = :manager_id)"
 
 FIGURES: Final = f"""
 WITH facts AS (
@@ -36,13 +37,13 @@ WITH facts AS (
                  AND CAST(e.worked_at AT TIME ZONE :zone AS date) = e.day THEN 1 ELSE 0 END AS kept,
            e.outcome IS NOT NULL AS covers
     FROM call_list_entries e JOIN call_lists l ON l.id = e.list_id
-    WHERE e.day BETWEEN :first_day AND :last_day
+    WHERE e.day BETWEEN :first_day AND :last_day AND {_OF_ASKED.format("l.manager_id")}
     UNION ALL
     SELECT c.answered_by_id, CAST(c.received_at AT TIME ZONE :zone AS date), c.customer_id, 0, 0, 0,
            CAST(extract(epoch FROM c.ended_at - c.answered_at) AS integer), 0, 0, 0, 0, 0, 0, true
     FROM calls c
     WHERE c.received_at >= :start AND c.received_at < :end AND c.direction = 'outbound'
-      AND c.answered_at IS NOT NULL AND c.ended_at IS NOT NULL
+      AND c.answered_at IS NOT NULL AND c.ended_at IS NOT NULL AND {_OF_ASKED.format("c.answered_by_id")}
     UNION ALL
     SELECT m.owner_id, CAST(m.at AT TIME ZONE :zone AS date), m.customer_id, 0, 0, 0, 0,
            CASE WHEN step.further > 0 THEN 1 ELSE 0 END, CASE WHEN step.further < 0 THEN 1 ELSE 0 END, 0, 0, 0, 0, false
@@ -50,7 +51,7 @@ WITH facts AS (
     CROSS JOIN LATERAL (
         SELECT {_PROGRESS.format("m.to_stage")} - {_PROGRESS.format("m.from_stage")} AS further
     ) AS step
-    WHERE m.at >= :start AND m.at < :end
+    WHERE m.at >= :start AND m.at < :end AND {_OF_ASKED.format("m.owner_id")}
     UNION ALL
     SELECT c.owner_id, s.starts_on, s.customer_id, 0, 0, 0, 0, 0, 0,
            CASE WHEN earlier.is_there THEN 0 ELSE 1 END, CASE WHEN earlier.is_there THEN 1 ELSE 0 END, 0, 0, false
@@ -61,7 +62,7 @@ WITH facts AS (
             WHERE o.customer_id = s.customer_id AND (o.starts_on, o.id) < (s.starts_on, s.id)
         ) AS is_there
     ) AS earlier
-    WHERE s.starts_on BETWEEN :first_day AND :last_day
+    WHERE s.starts_on BETWEEN :first_day AND :last_day AND {_OF_ASKED.format("c.owner_id")}
     UNION ALL
     SELECT b.owner_id, due.day, b.customer_id, 0, 0, 0, 0, 0, 0, 0, 0, 1,
            CASE WHEN b.state = 'done' AND CAST(b.ended_at AT TIME ZONE :zone AS date) <= due.day THEN 1 ELSE 0 END,
@@ -69,6 +70,7 @@ WITH facts AS (
     FROM callbacks b
     CROSS JOIN LATERAL (SELECT CAST(b.first_due_at AT TIME ZONE :zone AS date) AS day) AS due
     WHERE b.first_due_at >= :start AND b.first_due_at < :end AND b.state <> 'cancelled'
+      AND {_OF_ASKED.format("b.owner_id")}
       AND NOT EXISTS (
           SELECT FROM call_list_entries e
           WHERE e.customer_id = b.customer_id AND e.day = due.day AND e.source IN ('promised', 'added')
@@ -83,7 +85,7 @@ people AS (
     SELECT a.id AS owner_id, CASE CAST(:by AS text) WHEN 'team' THEN t.id ELSE a.id END AS who_id,
            CASE CAST(:by AS text) WHEN 'team' THEN COALESCE(t.name, '') ELSE a.name END AS who
     FROM agents a LEFT JOIN team_members m ON m.agent_id = a.id LEFT JOIN teams t ON t.id = m.team_id
-    WHERE CAST(:manager_id AS uuid) IS NULL OR a.id = :manager_id
+    WHERE {_OF_ASKED.format("a.id")}
 ),
 books AS (
     SELECT people.who_id, count(*) AS book

@@ -45,11 +45,12 @@ book AS MATERIALIZED (
     WHERE c.merged_into_id IS NULL AND c.created_at < :end
       AND (CAST(:manager_id AS uuid) IS NULL OR c.owner_id = :manager_id)
 ),
-told AS (
-    SELECT owner_id, first_stage AS stage, id, CASE WHEN was_there THEN 'start' ELSE 'entered' END AS what FROM book
-    UNION ALL SELECT owner_id, last_stage, id, 'end' FROM book
-    UNION ALL
-    SELECT book.owner_id, step.stage, book.id, step.what
+counts AS (
+    SELECT owner_id, first_stage, last_stage, was_there, count(*) AS n FROM book
+    GROUP BY owner_id, first_stage, last_stage, was_there
+),
+steps AS (
+    SELECT DISTINCT book.owner_id, book.id, step.stage, step.what, book.first_stage, book.was_there
     FROM moves m JOIN book ON book.id = m.customer_id
     CROSS JOIN LATERAL (VALUES
         (m.to_stage, 'entered'),
@@ -57,14 +58,22 @@ told AS (
                             THEN 'on' ELSE 'back' END)
     ) AS step(stage, what)
     WHERE m.at < :end
+),
+told AS (
+    SELECT owner_id, first_stage AS stage, CASE WHEN was_there THEN n ELSE 0 END AS at_start,
+           CASE WHEN was_there THEN 0 ELSE n END AS entered, 0 AS moved_on, 0 AS moved_back, 0 AS at_end, n AS seen
+    FROM counts
+    UNION ALL SELECT owner_id, last_stage, 0, 0, 0, 0, n, 0 FROM counts
+    UNION ALL
+    -- Whoever was new at a stage and comes back to it has entered it once.
+    SELECT owner_id, stage, 0,
+           CASE WHEN what = 'entered' AND (was_there OR stage <> first_stage) THEN 1 ELSE 0 END,
+           CASE WHEN what = 'on' THEN 1 ELSE 0 END, CASE WHEN what = 'back' THEN 1 ELSE 0 END, 0,
+           CASE WHEN what = 'entered' AND stage <> first_stage THEN 1 ELSE 0 END
+    FROM steps
 )
-SELECT owner_id, stage,
-       count(DISTINCT id) FILTER (WHERE what = 'start') AS at_start,
-       count(DISTINCT id) FILTER (WHERE what = 'entered') AS entered,
-       count(DISTINCT id) FILTER (WHERE what = 'on') AS moved_on,
-       count(DISTINCT id) FILTER (WHERE what = 'back') AS moved_back,
-       count(DISTINCT id) FILTER (WHERE what = 'end') AS at_end,
-       count(DISTINCT id) FILTER (WHERE what IN ('start', 'entered')) AS seen
+SELECT owner_id, stage, sum(at_start) AS at_start, sum(entered) AS entered, sum(moved_on) AS moved_on,
+       sum(moved_back) AS moved_back, sum(at_end) AS at_end, sum(seen) AS seen
 FROM told GROUP BY owner_id, stage
 """)
 _COUNTED: Final = ("at_start", "entered", "moved_on", "moved_back", "at_end", "seen")
@@ -77,7 +86,7 @@ async def read_funnel(
     rows = (await session.execute(_FUNNEL, {"start": start, "end": end, "manager_id": manager_id})).all()
     by_owner: dict[UUID | None, dict[int, dict[str, int]]] = {}
     for row in rows:
-        by_owner.setdefault(row.owner_id, {})[row.stage] = {name: getattr(row, name) for name in _COUNTED}
+        by_owner.setdefault(row.owner_id, {})[row.stage] = {name: int(getattr(row, name)) for name in _COUNTED}
     names = {
         agent.id: agent.name
         for agent in await session.scalars(select(Agent).where(Agent.id.in_([each for each in by_owner if each])))
