@@ -24,6 +24,9 @@ from app.routers import (
     agent,
     agents,
     books,
+    calendar,
+    call_list_work,
+    callbacks,
     calls,
     customer_relations,
     customers,
@@ -129,6 +132,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(agent.router, prefix=API)
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
+    app.include_router(calendar.router, prefix=API)
+    app.include_router(callbacks.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)
@@ -137,6 +142,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(rights.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
     app.include_router(selling_reports.router, prefix=API)
+    app.include_router(call_list_work.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
