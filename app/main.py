@@ -28,6 +28,8 @@ from app.routers import (
     call_list_work,
     callbacks,
     calls,
+    complaint_help,
+    complaints,
     customer_relations,
     customers,
     health,
@@ -134,6 +136,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(calls.router, prefix=API)
     app.include_router(calendar.router, prefix=API)
     app.include_router(callbacks.router, prefix=API)
+    app.include_router(complaints.router, prefix=API)
+    app.include_router(complaint_help.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)

@@ -20,6 +20,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from app.config import Settings
 from app.db import Database, is_outage
 from app.services import standing_nightly
+from app.services.complaints import escalating
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.telephony.carriers import carrier_of
@@ -66,9 +67,14 @@ async def _look_at_standings(work: Work, now: datetime) -> object:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
 
 
+async def _tell_of_complaints(work: Work, now: datetime) -> object:
+    return await escalating.tell_of_due_times(work.database, work.hotline.now, now)
+
+
 PERIODIC: Final[tuple[PeriodicJob, ...]] = (
     # The house's midnight may be any hour of UTC; whatever is in order already is only read.
     PeriodicJob("standing", "2 * * * *", _look_at_standings),
+    PeriodicJob("complaints", "* * * * *", _tell_of_complaints),
 )
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""
 

@@ -15,6 +15,7 @@ from app.services.calendars import read_calendars
 from app.services.callbacks.changing import CallbackBusy, CallbackEnded, find_callback, require_theirs
 from app.services.callbacks.history import record_change
 from app.services.callbacks.scheduling import open_to_all_at
+from app.services.complaints.by_callback import close_by_callback, reopen_by_callback
 from app.services.hotline import Hotline
 
 _TRY_AGAIN_AFTER: Final = timedelta(hours=2)
@@ -39,12 +40,24 @@ async def put_outcome(
     if callback.claimed_by_id not in (None, user.agent_id):
         raise CallbackBusy("Somebody else is making this call.", by=None)
     callback.note = given.note
+    if callback.complaint_id is not None:
+        await _tell_complaint(session, callback.complaint_id, given, user.agent_id, hotline, now)
     if given.outcome is CallbackOutcome.NOT_REACHED:
         await _try_again(session, callback, user.agent_id, hotline, now)
     else:
         finish(session, callback, given.outcome, now=now, by=user.agent_id, satisfaction=given.satisfaction)
     await session.flush()
     return callback
+
+
+async def _tell_complaint(
+    session: AsyncSession, complaint_id: UUID, given: OutcomePut, by: UUID, hotline: Hotline, now: datetime
+) -> None:
+    """What the customer says closes the complaint that was asked about, or opens it again."""
+    if given.outcome is CallbackOutcome.WORKS_NOW:
+        await close_by_callback(session, complaint_id, satisfaction=given.satisfaction, by=by, now=now)
+    elif given.outcome is CallbackOutcome.STILL_BROKEN:
+        await reopen_by_callback(session, complaint_id, note=given.note, by=by, hotline=hotline, now=now)
 
 
 def finish(

@@ -100,8 +100,8 @@ async def suggest(
     """
     grams = grams_of(typed, product)
     given = cast(grams, ARRAY(Text()))
-    theirs = func.unnest(Article.grams).table_valued("gram", name="theirs")
-    shared = select(func.count()).select_from(theirs).where(theirs.c.gram == func.any(given)).correlate(Article)
+    gram = func.unnest(Article.grams).column_valued("gram")
+    shared = select(func.count()).where(gram == func.any(given)).correlate(Article)
     by_words = _WORDS_COUNT * shared.scalar_subquery() / max(len(grams), 1)
     fits_category = (
         select(ArticleCategory.article_id)

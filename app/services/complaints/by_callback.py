@@ -16,8 +16,7 @@ from app.services.hotline import Hotline
 async def close_by_callback(
     session: AsyncSession, complaint_id: UUID, *, satisfaction: int | None, by: UUID | None, now: datetime
 ) -> None:
-    """The customer said at a callback that it works now: closed, wherever it stood. One that is closed stays so.
-    """
+    """The customer said at a callback that it works now: closed, wherever it stood. One that is closed stays so."""
     complaint = await find_complaint(session, str(complaint_id), lock=True)
     if next_state(complaint.state, ComplaintAct.SATISFIED) is None:
         if satisfaction is not None:

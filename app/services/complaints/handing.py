@@ -13,11 +13,11 @@ from app.models.base import new_id
 from app.models.calls import AgentEventType
 from app.models.complaints import Complaint, Handover, HandoverState, Partner
 from app.models.people import Agent
-from app.models.routing import Queue, QueueMember
+from app.models.routing import QueueMember
 from app.schemas.complaints import HandoverCreate
 from app.services.access import ROLE_SCOPES, Signed
 from app.services.complaints import clock
-from app.services.complaints.records import supervisors, tell_all, write_change
+from app.services.complaints.records import tell_all, write_change
 from app.services.complaints.states import require_unsettled
 from app.services.hotline import Hotline
 

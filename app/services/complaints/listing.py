@@ -176,7 +176,7 @@ async def read_complaint(session: AsyncSession, complaint: Complaint) -> Complai
         .order_by(ComplaintMail.received_at, ComplaintMail.id)
     )
     callbacks = await session.scalars(
-        select(Callback).where(Callback.complaint_id == complaint.id).order_by(Callback.due_at, Callback.id)
+        select(Callback).where(Callback.complaint_id == complaint.id).order_by(Callback.id)
     )
     more = {
         name: getattr(complaint, name)

@@ -78,6 +78,16 @@ async def offered_category(session: AsyncSession, ref: str) -> ComplaintCategory
     return found
 
 
+async def categories_under(session: AsyncSession, ref: str) -> frozenset[UUID]:
+    """A category, offered still or not, and all that stand under it. Raises UnknownCategory."""
+    top = await category_named(session, ref)
+    if top is None:
+        raise UnknownCategory("That is no category of complaints. `GET /complaint-categories` lists them.")
+    under = select(ComplaintCategory.id).where(ComplaintCategory.id == top.id).cte(recursive=True)
+    under = under.union_all(select(ComplaintCategory.id).join(under, ComplaintCategory.parent_id == under.c.id))
+    return frozenset(await session.scalars(select(under.c.id)))
+
+
 async def list_categories(session: AsyncSession) -> list[CategoryRead]:
     """The whole tree, as it is walked: each category before those under it, neighbours in their order."""
     rows = list(
