@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.call_states import CallState, CarrierStatus, call_state, join_call, join_leg
+from app.domain.call_states import CallState, CarrierStatus, call_state, join_call, join_leg, placed_call_state
 from app.domain.matching import MatchOutcome
 from app.domain.routing import LeaveReason
 from app.models.base import new_id
@@ -29,6 +29,7 @@ from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import Presence
 from app.services.agent_log import tell, trace
+from app.services.callbacks.of_calls import caller_got_through, keep_in_step
 from app.services.hotline import Hotline
 from app.services.presence import holding, move, withdraw
 from app.services.standing import note_contact
@@ -133,6 +134,11 @@ def _moment(event: CallEvent) -> datetime:
 
 def settle(call: Call) -> None:
     """Work the state out of the facts; it only ever moves forward."""
+    if call.direction is Direction.OUTBOUND:
+        is_over = call.ended_at is not None
+        worked_out = placed_call_state(call.customer_status, answered=call.answered_at is not None, is_over=is_over)
+        call.state = join_call(call.state, worked_out)
+        return
     worked_out = call_state(
         call.customer_status,
         was_waiting=call.queued_at is not None,
@@ -160,6 +166,8 @@ async def join_own_status(
             await _let_agent_go(session, call, hotline, event.received_at)
     settle(call)
     await session.flush()
+    if status.is_terminal and call.answered_at is None:
+        await keep_in_step(session, call, hotline, event.received_at)
 
 
 async def _let_agent_go(session: AsyncSession, call: Call, hotline: Hotline, now: datetime) -> None:
@@ -234,6 +242,8 @@ async def join_leg_status(
         await session.flush()
         if first_time:
             trace(session, call.id, TraceStep.ANSWERED, at=now, agent_id=leg.agent_id)
+            await keep_in_step(session, call, hotline, now)
+            await caller_got_through(session, call, now)
             if call.customer_id is not None:
                 await note_contact(session, call.customer_id, leg.answered_at, wait=False)
             await _begin_talking(session, call, leg, hotline, now)
@@ -302,6 +312,8 @@ async def hear_recording(session: AsyncSession, event: CallEvent, hotline: Hotli
         call.voicemail_at = _moment(event)
         trace(session, call.id, TraceStep.VOICEMAIL, at=event.received_at, seconds=event.recording_seconds)
         settle(call)
+        await session.flush()
+        await keep_in_step(session, call, hotline, event.received_at)
     await session.flush()
 
 

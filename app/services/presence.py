@@ -26,12 +26,14 @@ from app.domain.routing import LeaveReason
 from app.errors import Conflict, NotSignedIn
 from app.models.base import new_id
 from app.models.calls import AgentEventType, Call, Leg, TraceStep
+from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import AgentConnection, AgentPresence, Presence
 from app.services.agent_log import tell, trace
+from app.services.callbacks.of_calls import give_back_kept_place
 from app.services.hotline import Hotline
 from app.services.offering import serve_next
-from app.telephony.port import RedirectCall
+from app.telephony.port import EndCall, RedirectCall
 
 CONNECTION_STALE: Final = timedelta(seconds=30)
 """A connection that no process has vouched for in so long is gone: its process died with it."""
@@ -119,19 +121,19 @@ async def choose_presence(
         await fetch_caller(session, call_id)
     elif (presence.state, presence.reason) != (state, reason):
         if presence.state is Presence.WRAP_UP and presence.call_id is not None:
-            await _give_back_promise(session, presence.call_id)
+            await _give_back_promise(session, presence.call_id, agent_id, now)
         await move(session, presence, state, hotline, now, reason=reason)
     return PresenceNow(presence.state, presence.reason, presence.since, presence.call_id)
 
 
-async def _give_back_promise(session: AsyncSession, call_id: UUID) -> None:
+async def _give_back_promise(session: AsyncSession, call_id: UUID, agent_id: UUID, now: datetime) -> None:
     call = await session.scalar(
         select(Call)
         .where(Call.id == call_id, Call.kept_place_at.is_not(None), Call.wrapped_up_at.is_(None))
         # The agent's row is locked already, so nobody may be waited for; who holds the call is wrapping it up.
         .with_for_update(key_share=True, skip_locked=True)
     )
-    if call is not None and call.answered_at is None:
+    if call is not None and call.answered_at is None and await give_back_kept_place(session, call.id, agent_id, now):
         call.left_queue_at = None
         await session.flush()
 
@@ -215,12 +217,21 @@ async def withdraw(
 
 
 async def fetch_caller(session: AsyncSession, call_id: UUID) -> None:
-    """Once this is committed, have the carrier ask again what to do with a call whose agent is gone."""
-    provider_call_id = await session.scalar(
-        select(Call.provider_call_id).where(Call.id == call_id, Call.ended_at.is_(None))
-    )
-    if provider_call_id is not None:
-        after_commit(session).acts.append(RedirectCall(provider_call_id))
+    """Once this is committed, have the carrier ask again what to do with a call whose agent is gone.
+
+    One that we place is ended instead: its customer has not been rung, and nobody else is to ring them.
+    """
+    call = (
+        await session.execute(
+            select(Call.provider_call_id, Call.direction).where(
+                Call.id == call_id, Call.ended_at.is_(None), Call.provider_call_id.is_not(None)
+            )
+        )
+    ).one_or_none()
+    if call is not None:
+        is_ours = call.direction is Direction.OUTBOUND
+        act = EndCall(call.provider_call_id) if is_ours else RedirectCall(call.provider_call_id)
+        after_commit(session).acts.append(act)
 
 
 async def connected(session: AsyncSession, agent_id: UUID, now: datetime) -> UUID:
