@@ -1,6 +1,7 @@
 """What came of a promised call, and what follows from it."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
