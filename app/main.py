@@ -29,11 +29,13 @@ from app.routers import (
     callbacks,
     calls,
     complaint_help,
+    complaint_reports,
     complaints,
     customer_relations,
     customers,
     health,
     imports,
+    inbound_mail,
     lookup,
     merges,
     queues,
@@ -141,6 +143,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(callbacks.router, prefix=API)
     app.include_router(complaints.router, prefix=API)
     app.include_router(complaint_help.router, prefix=API)
+    app.include_router(complaint_reports.router, prefix=API)
+    if settings.mail_secret is not None:
+        app.include_router(inbound_mail.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)

@@ -6,7 +6,7 @@ import pytest
 
 from app.embedded_postgres import EmbeddedPostgres
 from app.models import Role
-from tests.api.complaints.support import Desks
+from tests.api.complaints.support import MAIL_SECRET, Desks
 from tests.factories import make_queue
 from tests.support import Served, fresh_database, serving, settings_for, sign_in_as
 
@@ -17,7 +17,7 @@ async def app_server(
 ) -> AsyncIterator[Served]:
     async with (
         fresh_database(postgres_with_template) as dsn,
-        serving(settings_for(dsn, tmp_path_factory.mktemp("data"))) as served,
+        serving(settings_for(dsn, tmp_path_factory.mktemp("data"), mail_secret=MAIL_SECRET)) as served,
     ):
         yield served
 
