@@ -150,7 +150,7 @@ class OpeningHours:
             return OpenState(is_open=True)
         today = self._local_date(now)
         horizon = today + self._look_ahead(today)
-        for opens, closes in self._open_periods(today - _DAY, horizon):
+        for opens, closes in self.open_periods(today - _DAY, horizon):
             if closes <= now:
                 continue
             if opens <= now:
@@ -181,7 +181,7 @@ class OpeningHours:
             return rows[0]
         return special if OpeningHours(self.zone, self.openings).is_open(now) else None
 
-    def _open_periods(self, first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    def open_periods(self, first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
         """The open periods (UTC) of the windows beginning from `first` to `last`: ascending, with gaps between them."""
         current: tuple[datetime, datetime] | None = None
         day = first
@@ -205,7 +205,7 @@ class OpeningHours:
         """
         windows = []
         next_day = datetime.combine(day + _DAY, _MIDNIGHT)
-        for opens, closes in self._hours_of(day):
+        for opens, closes in self.hours_of(day):
             ends = datetime.combine(day if closes > opens else day + _DAY, closes)
             if ends > next_day and next_day.date() in self._named_days:
                 ends = next_day
@@ -215,7 +215,8 @@ class OpeningHours:
                 windows.append((begins_at, ends_at))
         return sorted(windows)
 
-    def _hours_of(self, day: date) -> list[tuple[time, time]]:
+    def hours_of(self, day: date) -> list[tuple[time, time]]:
+        """The wall-clock windows (opens, closes) that begin on a local day, named days considered."""
         rows = self._named_days.get(day)
         if rows:
             return [row.hours for row in rows if row.hours]

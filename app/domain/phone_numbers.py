@@ -381,6 +381,12 @@ def _is_abbreviation(short: LibraryNumber, full: LibraryNumber) -> bool:
     return not missing.strip("0") or len(missing) == phonenumbers.length_of_geographical_area_code(full)
 
 
+def zones_of_region(region: str) -> tuple[str, ...]:
+    """IANA zones in which the numbers of a country (ISO 3166-1 alpha-2) may be; empty when it has none of its own."""
+    zones = TIMEZONE_DATA.get(str(phonenumbers.country_code_for_region(region.upper())), ())
+    return tuple(zone for zone in zones if zone != UNKNOWN_TIMEZONE)
+
+
 def mask_number(text: str) -> str:
     """A number, or whatever came as one, fit for a log: `+86138****8000`, `138 **** 8000`, `sip:+86138****8000@…`.
 

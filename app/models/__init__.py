@@ -3,6 +3,7 @@
 from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, check_enum_members, new_id
 from app.models.books import BookRule, Claim
+from app.models.calendars import Calendar, CalendarDay, CalendarOpening, CalendarYear, CallingWindow
 from app.models.call_lists import (
     AbsenceKind,
     CallList,
@@ -23,6 +24,7 @@ from app.models.call_lists import (
 from app.models.callbacks import (
     Callback,
     CallbackChange,
+    CallbackDay,
     CallbackMode,
     CallbackOutcome,
     CallbackReason,
@@ -92,6 +94,10 @@ __all__ = [
     "ApiToken",
     "Base",
     "BookRule",
+    "Calendar",
+    "CalendarDay",
+    "CalendarOpening",
+    "CalendarYear",
     "Call",
     "CallList",
     "CallListEntry",
@@ -100,10 +106,12 @@ __all__ = [
     "CallTrace",
     "Callback",
     "CallbackChange",
+    "CallbackDay",
     "CallbackMode",
     "CallbackOutcome",
     "CallbackReason",
     "CallbackState",
+    "CallingWindow",
     "CardView",
     "CarrierEvent",
     "Channel",

@@ -1,14 +1,17 @@
 """Promised calls, the attempts to make them and any other call that we place, and how a promise changed."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, func, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.models.base import Base, HasId, HasTimes
+
+CALLBACK_NUMBERS = Sequence("callback_numbers", metadata=Base.metadata)
+"""All callbacks are counted by one sequence, so that nobody who promises waits for somebody else who does."""
 
 
 class CallbackReason(StrEnum):
@@ -65,8 +68,10 @@ class Callback(HasId, HasTimes, Base):
     is the next moment at which it may be called, `first_due_at` the one that was promised. `owner_id` is whose promise
     it is; from `open_to_all_at` on anybody of the queue may make it. `to_e164` is the number to call where one was
     given (a caller whom nobody knows, or by hand), else it is the customer's first number at the time of dialling.
-    `zone` is the IANA zone and `region` the place whose calling window holds. `claimed_until` frees a claim whose
-    holder died. Of one call (`call_id`) and reason there is one callback.
+    `zone` is the IANA zone (several with spaces between when it may be any of them, None when nobody knows) and
+    `region` the place whose calling window holds. `claimed_until` frees a claim whose holder died. `told_due_at` is
+    when its owner was told that it is due; None until then, and again when it is due at another time. Of one call
+    (`call_id`) and reason there is one callback.
     """
 
     __tablename__ = "callbacks"
@@ -76,6 +81,11 @@ class Callback(HasId, HasTimes, Base):
             "due_at",
             "id",
             postgresql_where=text("state IN ('scheduled', 'retry')"),
+        ),
+        Index(
+            "ix_callbacks_to_tell",
+            "due_at",
+            postgresql_where=text("told_due_at IS NULL AND owner_id IS NOT NULL AND state IN ('scheduled', 'retry')"),
         ),
         Index("ix_callbacks_claimed_until", "claimed_until", postgresql_where=text("state IN ('claimed', 'dialing')")),
         Index("ix_callbacks_customer_id_due_at", "customer_id", text("due_at DESC"), text("id DESC")),
@@ -104,12 +114,13 @@ class Callback(HasId, HasTimes, Base):
     queue_id: Mapped[UUID | None] = mapped_column(ForeignKey("queues.id", ondelete="SET NULL"), index=True)
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     open_to_all_at: Mapped[datetime | None]
-    zone: Mapped[str]
+    zone: Mapped[str | None]
     region: Mapped[str | None]
     subject: Mapped[str] = mapped_column(server_default="")
     state: Mapped[CallbackState] = mapped_column(server_default=CallbackState.SCHEDULED.value)
     due_at: Mapped[datetime]
     first_due_at: Mapped[datetime]
+    told_due_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(server_default=text("0"))
     claimed_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     claimed_until: Mapped[datetime | None]
@@ -119,6 +130,18 @@ class Callback(HasId, HasTimes, Base):
     created_by_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))
     ended_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(server_default=text("1"))
+
+
+class CallbackDay(Base):
+    """A local day on which calls were promised, and how far all callbacks had been counted (`base`) when it began.
+
+    The number of a callback in its code is what has been counted since. A promise that is taken back leaves a gap.
+    """
+
+    __tablename__ = "callback_days"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    base: Mapped[int]
 
 
 class CallbackChange(HasId, Base):

@@ -16,8 +16,10 @@ from starlette.types import ASGIApp, HTTPExceptionHandler, Message, Receive, Sco
 from starlette.websockets import WebSocketState
 
 from app.db import is_outage
+from app.domain.working_calendar import CalendarUnknown
 from app.errors import AppError, BadRequest, Invalid, NotAllowed, NotFound, NotSignedIn, TooLarge, Unavailable
 from app.schemas.problem import MEDIA_TYPE, FieldError, Problem
+from app.services.calendars import calendar_not_known
 
 log = structlog.get_logger("callcard.problems")
 
@@ -32,7 +34,8 @@ def answer_errors(app: FastAPI) -> None:
     """Have every error of `app` answered as a problem. Middleware added later stands around this."""
     # The framework's type is for a handler of one kind of connection; this one takes both.
     handler = cast("HTTPExceptionHandler", _answer_expected)
-    for kind in (AppError, HTTPException, RequestValidationError, WebSocketRequestValidationError):
+    kinds = (AppError, CalendarUnknown, HTTPException, RequestValidationError, WebSocketRequestValidationError)
+    for kind in kinds:
         app.add_exception_handler(kind, handler)
     app.add_middleware(_UnexpectedErrors)
 
@@ -87,6 +90,9 @@ class _Answer:
 
 
 def _answer_to(error: Exception) -> _Answer:
+    if isinstance(error, CalendarUnknown):
+        # Raised in the middle of many a rule that counts days; said in the same words wherever.
+        error = calendar_not_known(error)
     if isinstance(error, AppError):
         headers = dict(error.headers)
         if "retry_after" in error.extra:

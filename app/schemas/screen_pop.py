@@ -15,6 +15,7 @@ from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.domain.routing import ReservedBecause
 from app.domain.standing import Dcwh, Intention, Tier
+from app.models.callbacks import CallbackReason, CallbackState
 from app.models.customers import Channel, CustomerKind, Direction
 
 
@@ -163,10 +164,14 @@ class PopComplaint(_Part):
 
 
 class PopCallback(_Part):
-    """A promised call."""
+    """A call that the customer is promised."""
 
     id: UUID
     code: str
+    reason: CallbackReason
+    state: CallbackState
+    due_at: datetime
+    subject: str
 
 
 class ScreenPop(_Part):

@@ -15,6 +15,7 @@ from app.schemas.customers import CustomerCard, SourceRead
 from app.schemas.screen_pop import BothLanguages, PopAlert
 from app.services.access import Signed
 from app.services.call_lists.listed import last_listed
+from app.services.callbacks.listing import next_callbacks
 from app.services.claims import list_claims
 from app.services.customer_relations import current_consents, list_links, read_value
 from app.services.customers import name_parts, read_customer
@@ -67,7 +68,7 @@ async def read_card(
         purchases=purchases,
         contracts=contracts,
         complaints=[],
-        callbacks=[],
+        callbacks=await next_callbacks(session, customer.id),
         timeline=await read_timeline(session, customer.id, _TIMELINE),
         calls=await last_calls(session, customer.id, _CALLS),
         lists=await last_listed(session, customer.id, _LISTS),

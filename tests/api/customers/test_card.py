@@ -173,6 +173,7 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         "customer_links": "links",
         "consents": "consents",
         "claims": "claims",
+        "callbacks": "callbacks",
         "call_list_entries": "lists",
         "customer_changes": "changes",
         "duplicate_reviews": "duplicates",
@@ -186,15 +187,14 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         if any(key.column.table.name == Customer.__tablename__ for key in table.foreign_keys)
     }
 
-    # Worked out; among the changes; `/customers/{ref}/merges`; `/audit`; `/call-lists`; and who was forgotten has no
-    # card that says more.
+    # Worked out; among the changes; `/customers/{ref}/merges`; `/audit`; `/call-lists`; with their callbacks; and who
+    # was forgotten has no card that says more.
     told_elsewhere = {
         "customer_search",
         "stage_moves",
         "merges",
         "card_views",
         "erasures",
-        "callbacks",
         "dial_attempts",
         "call_list_left_out",
         "list_rearrangements",

@@ -1,0 +1,1 @@
+"""Promised calls: making, changing, listing them, and what came of them."""
