@@ -34,6 +34,7 @@ from app.routers import (
     queues,
     reviews,
     rights,
+    selling_reports,
     session,
     stream,
     telephony,
@@ -135,6 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(merges.router, prefix=API)
     app.include_router(rights.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
+    app.include_router(selling_reports.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app

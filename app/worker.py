@@ -19,6 +19,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
 from app.config import Settings
 from app.db import Database, is_outage
+from app.services import standing_nightly
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.telephony.carriers import carrier_of
@@ -60,7 +61,15 @@ class PeriodicJob:
     run: Callable[[Work, datetime], Awaitable[object]]
 
 
-PERIODIC: Final[tuple[PeriodicJob, ...]] = ()
+async def _look_at_standings(work: Work, now: datetime) -> object:
+    async with work.database.session_scope() as session:
+        return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
+
+
+PERIODIC: Final[tuple[PeriodicJob, ...]] = (
+    # The house's midnight may be any hour of UTC; whatever is in order already is only read.
+    PeriodicJob("standing", "2 * * * *", _look_at_standings),
+)
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""
 
 

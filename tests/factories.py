@@ -1,6 +1,6 @@
 """Rows that tests begin with. Everything has a default; two of a kind never collide."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -8,7 +8,21 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.phone_numbers import parse_number
-from app.models import Agent, AgentPresence, Customer, CustomerPhone, DnisRoute, Presence, Queue, QueueMember, Role
+from app.models import (
+    Agent,
+    AgentPresence,
+    Channel,
+    Complaint,
+    Customer,
+    CustomerPhone,
+    DnisRoute,
+    Presence,
+    Queue,
+    QueueMember,
+    Role,
+    Severity,
+)
+from app.models.base import new_id
 
 _numbers = count(1)
 
@@ -66,6 +80,32 @@ async def make_customer(
     await session.flush()
     await session.refresh(customer)
     return customer
+
+
+async def make_complaint(session: AsyncSession, customer_id: UUID | None, owner_id: UUID, **fields: Any) -> Complaint:
+    """A complaint of an hour ago that has eight hours, as it stands after being opened."""
+    no = next(_numbers)
+    opened = datetime.now(UTC) - timedelta(hours=1)
+    complaint = Complaint(
+        **{
+            "id": new_id(),
+            "code": f"K20261101-{no:04}",
+            "customer_id": customer_id,
+            "owner_id": owner_id,
+            "severity": Severity.HIGH,
+            "what_happened": "三台空调都不启动",
+            "channel": Channel.CALL,
+            "opened_at": opened,
+            "settle_by": opened + timedelta(hours=8),
+            "due_at": opened + timedelta(hours=8),
+            "clock_from": opened,
+            "allowed_seconds": 8 * 3600,
+            **fields,
+        }
+    )
+    session.add(complaint)
+    await session.flush()
+    return complaint
 
 
 def phone_row(customer_id: UUID, raw: str, region: str = "CN", **fields: Any) -> CustomerPhone:

@@ -73,8 +73,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "vip": ("核心客户", "VIP"),
     "repeat_caller": ("七天内来电次数", "calls in the last 7 days"),
     "contract_expired": ("合同已过期", "contract expired"),
+    "open_complaint": ("未结投诉", "complaints not closed"),
     "overdue_promise": ("承诺已逾期", "a promise is overdue"),
     # why an agent was chosen
+    "complaint_owner": ("投诉负责人", "owns their complaint"),
     "account_manager": ("客户经理", "the customer's account manager"),
     "last_agent": ("上次接待", "spoke with them last"),
     "longest_available": ("等待最久", "longest available"),

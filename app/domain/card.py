@@ -23,6 +23,8 @@ class AlertKind(StrEnum):
 
     DO_NOT_CALL = "do_not_call"
     VIP = "vip"
+    OVERDUE_PROMISE = "overdue_promise"
+    OPEN_COMPLAINT = "open_complaint"
     REPEAT_CALLER = "repeat_caller"
     CONTRACT_EXPIRED = "contract_expired"
 
@@ -37,6 +39,9 @@ _COUNT_ZH: Final = "零一两三四五六七八九十"
 _COUNT_EN: Final = "no a two three four five six seven eight nine ten".split()
 _TITLE_EN: Final = {"先生": "Mr", "女士": "Ms", "小姐": "Ms", "太太": "Mrs", "老师": "", "博士": "Dr", "经理": ""}
 _GENDER_TITLE: Final = {"male": ("先生", "Mr"), "female": ("女士", "Ms")}
+
+_COMPLAINT_TIMES: Final = ("opened_at", "due_at")
+_PROMISED: Final = ("due_at", "first_due_at")
 
 Json = dict[str, Any]
 
@@ -167,6 +172,8 @@ def finish_pop(gathered: Json, at: datetime, zone: ZoneInfo) -> Json:
     # PostgreSQL writes its UTC as +00:00; everything else we say ends in Z.
     for contact in gathered["interactions"]:
         contact["at"] = contact["at"].replace("+00:00", "Z")
+    complaints, callbacks = gathered["complaints"], gathered["callbacks"]
+    finish_pending(complaints, callbacks)
     match = gathered["match"]
     reason = match.pop("reason")
     if customer is not None:
@@ -177,7 +184,8 @@ def finish_pop(gathered: Json, at: datetime, zone: ZoneInfo) -> Json:
     if gathered["call"] is not None:
         gathered["call"]["received_at"] = gathered["call"]["received_at"].replace("+00:00", "Z")
     gathered["greeting"] = greeting(customer, purchases, gathered["match"]["outcome"], today)
-    gathered["alerts"] = alerts(customer, contracts, gathered.pop("recent_calls"))
+    pending = pending_alerts(complaints, callbacks, at)
+    gathered["alerts"] = alerts(customer, contracts, gathered.pop("recent_calls"), pending)
     if customer is not None:
         for spent in ("surname", "title", "gender", "latin_name", "latin_surname"):
             del customer[spent]
@@ -204,19 +212,48 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def alerts(customer: Json | None, contracts: list[Json], recent_calls: int) -> list[Json]:
+def finish_pending(complaints: list[Json], callbacks: list[Json]) -> None:
+    """Write the times of complaints and promised calls as we write them; the lists are changed in place."""
+    for thing, names in (
+        *((each, _COMPLAINT_TIMES) for each in complaints),
+        *((each, _PROMISED) for each in callbacks),
+    ):
+        for name in names:
+            thing[name] = thing[name].replace("+00:00", "Z")
+
+
+def pending_alerts(complaints: list[Json], callbacks: list[Json], at: datetime) -> list[Json]:
+    """What was promised and is overdue at `at` (since which day, by UTC), and how many complaints are not closed.
+
+    A call is overdue from the time on for which it was first promised; a complaint from its owner's due time on.
+    """
+    kept = [callback["first_due_at"] for callback in callbacks]
+    kept += [complaint["due_at"] for complaint in complaints if complaint["state"] not in ("resolved", "closed")]
+    overdue = [promised for promised in map(datetime.fromisoformat, kept) if promised < at]
+    found: list[Json] = []
+    if overdue:
+        since = min(overdue).date().isoformat()
+        found.append({"kind": AlertKind.OVERDUE_PROMISE, "count": len(overdue), "on": since})
+    if not_closed := sum(complaint["state"] != "closed" for complaint in complaints):
+        found.append({"kind": AlertKind.OPEN_COMPLAINT, "count": not_closed})
+    return found
+
+
+def alerts(customer: Json | None, contracts: list[Json], recent_calls: int, pending: list[Json]) -> list[Json]:
     """What the agent must know before speaking, the gravest first.
 
     Args:
         customer: the recognised customer, or None.
         contracts: theirs with `expired`, the one that ends last first.
         recent_calls: how many calls came from them within `REPEAT_DAYS`, other than the one that rings.
+        pending: what `pending_alerts` found.
     """
     found: list[Json] = []
     if customer is not None and customer["do_not_call"]:
         found.append({"kind": AlertKind.DO_NOT_CALL})
     if customer is not None and customer["tier"] == "core":
         found.append({"kind": AlertKind.VIP})
+    found += pending
     if recent_calls:
         found.append({"kind": AlertKind.REPEAT_CALLER, "count": recent_calls})
     if contracts and all(contract["expired"] for contract in contracts):

@@ -12,6 +12,8 @@ from enum import StrEnum
 class ReservedBecause(StrEnum):
     """Why this agent was chosen, the strongest reason first."""
 
+    COMPLAINT_OWNER = "complaint_owner"
+    """The latest of their complaints that are not closed is this agent's."""
     ACCOUNT_MANAGER = "account_manager"
     LAST_AGENT = "last_agent"
     LONGEST_AVAILABLE = "longest_available"

@@ -92,3 +92,11 @@ def stage_after(stage: int, before: ContractState, after: ContractState) -> int:
     if after is ContractState.EXPIRED and (stage == SIGNED or stage in UNTOUCHED):
         return RUN_OUT
     return stage
+
+
+def progress(stage: int) -> int:
+    """How far a stage is on the way to a contract; a contract that ran out stands between stages 1 and 2.
+
+    Of two stages the one with the greater number here is further on.
+    """
+    return (0, 1, 3, 4, 5, 6, 7, 2)[stage]

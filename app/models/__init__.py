@@ -48,6 +48,23 @@ from app.models.calls import (
     RecordingKind,
     TraceStep,
 )
+from app.models.complaints import (
+    Complaint,
+    ComplaintCategory,
+    ComplaintChange,
+    ComplaintLink,
+    ComplaintMail,
+    DailyCode,
+    Goodwill,
+    GoodwillLimit,
+    GoodwillState,
+    Handover,
+    HandoverState,
+    Partner,
+    Severity,
+    SeverityRule,
+    Want,
+)
 from app.models.customers import (
     Channel,
     Contract,
@@ -63,6 +80,7 @@ from app.models.customers import (
     SourceRecord,
 )
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
+from app.models.help import Article, ArticleCategory, Phrase, PhraseKind
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.merging import Merge, MergeMove
 from app.models.people import Agent, AgentSession, ApiToken, Role, SignInAttempts
@@ -92,6 +110,8 @@ __all__ = [
     "AgentPresence",
     "AgentSession",
     "ApiToken",
+    "Article",
+    "ArticleCategory",
     "Base",
     "BookRule",
     "Calendar",
@@ -117,6 +137,11 @@ __all__ = [
     "Channel",
     "Claim",
     "Closure",
+    "Complaint",
+    "ComplaintCategory",
+    "ComplaintChange",
+    "ComplaintLink",
+    "ComplaintMail",
     "Consent",
     "ConsentPurpose",
     "ConsentState",
@@ -130,6 +155,7 @@ __all__ = [
     "CustomerPhone",
     "CustomerSearch",
     "CustomerUsage",
+    "DailyCode",
     "Dcwh",
     "DialAttempt",
     "DialResult",
@@ -143,6 +169,11 @@ __all__ = [
     "EntryState",
     "Erasure",
     "Gender",
+    "Goodwill",
+    "GoodwillLimit",
+    "GoodwillState",
+    "Handover",
+    "HandoverState",
     "HeardOfUs",
     "Import",
     "ImportContent",
@@ -165,6 +196,9 @@ __all__ = [
     "MaritalStatus",
     "Merge",
     "MergeMove",
+    "Partner",
+    "Phrase",
+    "PhraseKind",
     "Presence",
     "Purchase",
     "Queue",
@@ -175,6 +209,8 @@ __all__ = [
     "RecordingKind",
     "ReviewStatus",
     "Role",
+    "Severity",
+    "SeverityRule",
     "SignInAttempts",
     "Source",
     "SourceRecord",
@@ -183,5 +219,6 @@ __all__ = [
     "TeamMember",
     "Tier",
     "TraceStep",
+    "Want",
     "new_id",
 ]

@@ -109,6 +109,7 @@ class Callback(HasId, HasTimes, Base):
     customer_id: Mapped[UUID | None] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
     to_e164: Mapped[str | None] = mapped_column(String(20))
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id", ondelete="SET NULL"))
+    complaint_id: Mapped[UUID | None] = mapped_column(ForeignKey("complaints.id", ondelete="SET NULL"), index=True)
     reason: Mapped[CallbackReason]
     mode: Mapped[CallbackMode] = mapped_column(server_default=CallbackMode.PREVIEW.value)
     queue_id: Mapped[UUID | None] = mapped_column(ForeignKey("queues.id", ondelete="SET NULL"), index=True)

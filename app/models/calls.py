@@ -196,6 +196,18 @@ class AgentEventType(StrEnum):
     PRESENCE_CHANGED = "presence.changed"
     CALLBACK_DUE = "callback.due"
     CALL_LIST_READY = "call_list.ready"
+    COMPLAINT_OPENED = "complaint.opened"
+    """A complaint that came in by itself is now yours."""
+    COMPLAINT_OFFERED = "complaint.offered"
+    """Somebody asks you to take a complaint over."""
+    COMPLAINT_ANSWERED = "complaint.answered"
+    """Whom you asked to take a complaint over has said yes or no."""
+    COMPLAINT_DUE_SOON = "complaint.due_soon"
+    COMPLAINT_OVERDUE = "complaint.overdue"
+    """To the owner, and to every supervisor."""
+    COMPLAINT_REOPENED = "complaint.reopened"
+    COMPLAINT_GOODWILL_ASKED = "complaint.goodwill_asked"
+    COMPLAINT_GOODWILL_DECIDED = "complaint.goodwill_decided"
 
 
 class AgentEvent(Base):

@@ -54,7 +54,8 @@ class StageMove(HasId, Base):
     """A customer who went from one sales stage to another. Rows are only ever added.
 
     The same is in `customer_changes`, for whoever reads of one customer; here it is for counting: `owner_id` is in
-    whose book they were then.
+    whose book they were then. `at` is the moment itself and not the transaction's beginning: of two who move a customer
+    at once, one waited.
     """
 
     __tablename__ = "stage_moves"
@@ -64,7 +65,7 @@ class StageMove(HasId, Base):
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
     from_stage: Mapped[int]
     to_stage: Mapped[int]
     owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))

@@ -1,18 +1,21 @@
-"""Whom a customer belongs with, and what they agreed to."""
+"""Whom a customer belongs with, what they agreed to, and where they stand in selling."""
 
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter
 
-from app.dependencies import DbSession, PageArgs
+from app.dependencies import DbSession, HotlineNow, PageArgs
 from app.routers.customers import CHANGING, READING, Reader, Ref, Writer
+from app.schemas.customers import CustomerRead
 from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.schemas.relations import ConsentCreate, ConsentRead, LinkCreate, LinkRead
 from app.schemas.screen_pop import PopOwner
-from app.services import customer_relations
+from app.schemas.standing import StandingUpdate
+from app.services import contact_masking, customer_relations, standing
 from app.services.customer_relations import LinkedAlready, NoSuchLink
-from app.services.customers import find_customer
+from app.services.customers import find_customer, read_customer
 from app.services.paging import BadCursor
 
 router = APIRouter(prefix="/customers", tags=["customers"])
@@ -55,3 +58,17 @@ async def add_customer_consent(ref: Ref, given: ConsentCreate, session: DbSessio
     """Write down what a customer said about a purpose. 422 `in_the_future`: at a time to come."""
     me = PopOwner(id=user.agent_id, name=user.name)
     return await customer_relations.add_consent(session, await find_customer(session, ref), given, me)
+
+
+@router.put("/{ref}/standing", operation_id="put_customer_standing", responses=problems(*CHANGING))
+async def put_customer_standing(
+    ref: Ref, given: StandingUpdate, session: DbSession, hotline: HotlineNow, user: Writer
+) -> CustomerRead:
+    """Say where a customer stands after a contact: sales stage, intention, when to call next. What is left out stays.
+
+    DCWH follows. 422 `bad_next_call`: the next call is not to come, or too far ahead.
+    """
+    customer = await find_customer(session, ref, lock=True)
+    me = PopOwner(id=user.agent_id, name=user.name)
+    await standing.say(session, customer, given, me, datetime.now(UTC))
+    return contact_masking.customer_for(user, await read_customer(session, customer, hotline, user))

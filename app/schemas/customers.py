@@ -268,6 +268,7 @@ class TimelineKind(StrEnum):
     CALL = "call"
     INTERACTION = "interaction"
     NOTE = "note"
+    COMPLAINT = "complaint"
 
 
 class TimelineCall(BaseModel):
@@ -281,10 +282,10 @@ class TimelineCall(BaseModel):
 
 
 class TimelineEntry(BaseModel):
-    """One contact with the customer, or a note. A call that was written up is one entry, not two."""
+    """One contact with the customer, a complaint or a note. A call that was written up is one entry, not two."""
 
     kind: TimelineKind
-    id: UUID = Field(description="The call's, the interaction's or the note's.")
+    id: UUID = Field(description="The call's, the interaction's, the note's or the complaint's.")
     at: datetime
     channel: Channel | None = Field(description="Null for a note.")
     direction: Direction | None = Field(description="Null for a note.")
@@ -312,8 +313,10 @@ class CustomerCard(BaseModel):
     alerts: list[PopAlert]
     purchases: list[PurchaseRead] = Field(description="The last ten, the latest first.")
     contracts: list[ContractRead] = Field(description="The last five, the one that ends last first.")
-    complaints: list[PopComplaint]
-    callbacks: list[PopCallback]
+    complaints: list[PopComplaint] = Field(
+        description="At most five, those that are not closed first; go on with `/complaints?customer=`."
+    )
+    callbacks: list[PopCallback] = Field(description="The next two calls that they were promised.")
     timeline: Listing[TimelineEntry] = Field(description="The first page; go on with `/customers/{id}/timeline`.")
     calls: list[TimelineEntry] = Field(description="The last ten calls.")
     lists: list[ListedRead] = Field(description="The last five daily lists that they were on.")

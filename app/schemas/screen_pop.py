@@ -11,11 +11,13 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.card import AlertKind, Warranty
+from app.domain.complaint_states import ComplaintState
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.domain.routing import ReservedBecause
 from app.domain.standing import Dcwh, Intention, Tier
 from app.models.callbacks import CallbackReason, CallbackState
+from app.models.complaints import Severity
 from app.models.customers import Channel, CustomerKind, Direction
 
 
@@ -157,21 +159,30 @@ class PopAlert(_Part):
 
 
 class PopComplaint(_Part):
-    """A complaint, open ones first."""
+    """A complaint: of at most five, those that are not closed first, then the latest."""
 
     id: UUID
     code: str
+    category: BothLanguages | None
+    severity: Severity
+    state: ComplaintState
+    opened_at: datetime
+    due_at: datetime
+    owner: str = Field(description="The agent's or the partner's name.")
+    handovers: int = Field(description="How often it went to another owner.")
 
 
 class PopCallback(_Part):
-    """A call that the customer is promised."""
+    """One of the next two promised calls."""
 
     id: UUID
     code: str
     reason: CallbackReason
     state: CallbackState
     due_at: datetime
+    first_due_at: datetime = Field(description="When it was first promised for.")
     subject: str
+    owner: str | None
 
 
 class ScreenPop(_Part):

@@ -6,16 +6,15 @@ from typing import Final
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.card import REPEAT_DAYS, Json, address_as, alerts, greeting
+from app.domain.card import REPEAT_DAYS, Json, address_as, alerts, greeting, pending_alerts
 from app.domain.matching import MatchOutcome
 from app.domain.scopes import Scope
 from app.domain.survivorship import RESERVED
 from app.models.customers import Customer, SourceRecord
 from app.schemas.customers import CustomerCard, SourceRead
-from app.schemas.screen_pop import BothLanguages, PopAlert
+from app.schemas.screen_pop import BothLanguages, PopAlert, PopCallback, PopComplaint
 from app.services.access import Signed
 from app.services.call_lists.listed import last_listed
-from app.services.callbacks.listing import next_callbacks
 from app.services.claims import list_claims
 from app.services.customer_relations import current_consents, list_links, read_value
 from app.services.customers import name_parts, read_customer
@@ -25,6 +24,7 @@ from app.services.paging import Page
 from app.services.possible_duplicates import possible_duplicates
 from app.services.purchases import list_contracts, list_purchases
 from app.services.record_history import read_history
+from app.services.screen_pop import pending_with
 from app.services.usage import latest_usage
 
 _PURCHASES: Final = Page(limit=10)
@@ -59,16 +59,20 @@ async def read_card(
         "do_not_call": customer.do_not_call,
         "tier": customer.tier,
     }
+    complaints, callbacks = await pending_with(session, customer.id)
     bought = [purchase.model_dump(mode="json") for purchase in purchases]
     signed = [contract.model_dump(mode="json") for contract in contracts]
     return CustomerCard(
         customer=await read_customer(session, customer, hotline, by),
         greeting=BothLanguages(**greeting(told, bought, MatchOutcome.UNIQUE, today)),
-        alerts=[PopAlert(**alert) for alert in alerts(told, signed, recent_calls)],
+        alerts=[
+            PopAlert(**alert)
+            for alert in alerts(told, signed, recent_calls, pending_alerts(complaints, callbacks, now))
+        ],
         purchases=purchases,
         contracts=contracts,
-        complaints=[],
-        callbacks=await next_callbacks(session, customer.id),
+        complaints=[PopComplaint(**complaint) for complaint in complaints],
+        callbacks=[PopCallback(**callback) for callback in callbacks],
         timeline=await read_timeline(session, customer.id, _TIMELINE),
         calls=await last_calls(session, customer.id, _CALLS),
         lists=await last_listed(session, customer.id, _LISTS),

@@ -34,6 +34,7 @@ _NOT_EMPTY: Final = {"name": f"'{NAME_OF_NOBODY}'", "gender": "'unknown'", "do_n
 
 _OF_CALLS: Final = "provider_call_id IN (SELECT provider_call_id FROM calls WHERE id = ANY(:calls))"
 _OF_LEGS: Final = "provider_call_id IN (SELECT provider_call_id FROM legs WHERE call_id = ANY(:calls))"
+_OF_COMPLAINTS: Final = "complaint_id IN (SELECT id FROM complaints WHERE customer_id = ANY(:ids))"
 _SHOWN: Final = "json_build_object('call_id', call_id, 'erased', true)"
 _NOBODY_OF: Final = (
     "jsonb_build_object('id', {0}->'id', 'code', {0}->'code', 'name', '" + NAME_OF_NOBODY + "', 'erased', true)"
@@ -45,6 +46,14 @@ ERASED: Final[Mapping[str, str]] = {
     "customer_notes": "DELETE FROM customer_notes WHERE customer_id = ANY(:ids)",
     "customer_links": "DELETE FROM customer_links WHERE customer_id = ANY(:ids) OR other_id = ANY(:ids)",
     "duplicate_reviews": "DELETE FROM duplicate_reviews WHERE low_id = ANY(:ids) OR high_id = ANY(:ids)",
+    "complaint_changes": f"UPDATE complaint_changes SET detail = '{{}}' WHERE {_OF_COMPLAINTS}",
+    "complaint_mails": f"UPDATE complaint_mails SET sender = '', subject = '', body = '' WHERE {_OF_COMPLAINTS}",
+    "complaint_links": f"DELETE FROM complaint_links WHERE {_OF_COMPLAINTS}",
+    "handovers": f"UPDATE handovers SET reason = '', note = '' WHERE {_OF_COMPLAINTS}",
+    "goodwill": f"UPDATE goodwill SET reason = '', note = '' WHERE {_OF_COMPLAINTS}",
+    "complaints": "UPDATE complaints SET contact = '', serial_number = '', what_happened = '', resolution = '', "
+    "root_cause = '', prevention = '', pause_reason = CASE WHEN pause_reason IS NULL THEN NULL ELSE '' END, "
+    "version = version + 1 WHERE customer_id = ANY(:ids)",
     "callback_changes": "UPDATE callback_changes SET detail = '{}' WHERE callback_id IN "
     "(SELECT id FROM callbacks WHERE customer_id = ANY(:ids))",
     "callbacks": "UPDATE callbacks SET subject = '', note = '', to_e164 = NULL, "

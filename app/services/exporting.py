@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.domain.export_words import word_for
 
 _OF_CALLS: Final = "call_id IN (SELECT id FROM calls WHERE customer_id = ANY(:ids))"
+_OF_COMPLAINTS: Final = "complaint_id IN (SELECT id FROM complaints WHERE customer_id = ANY(:ids))"
 
 EXPORTED: Final[Mapping[str, str]] = {
     "customers": "id = ANY(:ids)",
@@ -23,6 +24,12 @@ EXPORTED: Final[Mapping[str, str]] = {
     "legs": _OF_CALLS,
     "recordings": _OF_CALLS,
     "interactions": "customer_id = ANY(:ids)",
+    "complaints": "customer_id = ANY(:ids)",
+    "complaint_changes": _OF_COMPLAINTS,
+    "complaint_mails": _OF_COMPLAINTS,
+    "complaint_links": _OF_COMPLAINTS,
+    "handovers": _OF_COMPLAINTS,
+    "goodwill": _OF_COMPLAINTS,
     "callbacks": "customer_id = ANY(:ids)",
     "callback_changes": "callback_id IN (SELECT id FROM callbacks WHERE customer_id = ANY(:ids))",
     "dial_attempts": "customer_id = ANY(:ids)",

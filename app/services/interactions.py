@@ -9,7 +9,8 @@ from sqlalchemy import Select, cast, exists, func, literal, null, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.calls import Call
-from app.models.customers import Channel, Customer, Interaction
+from app.models.complaints import Complaint
+from app.models.customers import Channel, Customer, Direction, Interaction
 from app.models.people import Agent
 from app.models.records import CustomerNote
 from app.schemas.customers import TimelineCall, TimelineEntry, TimelineKind
@@ -84,7 +85,7 @@ def _interaction_read(interaction: Interaction, agent: str | None) -> Interactio
 
 
 async def read_timeline(session: AsyncSession, customer_id: UUID, page: Page) -> Listing[TimelineEntry]:
-    """Calls, other contacts and notes of a customer in one list, the latest first.
+    """Calls, other contacts, complaints and notes of a customer in one list, the latest first.
 
     A call that was written up has an interaction of its own; the two are one entry, the call's, with the
     interaction's summary.
@@ -96,7 +97,7 @@ async def read_timeline(session: AsyncSession, customer_id: UUID, page: Page) ->
     # Each part is read from its own index only as far as the page can reach.
     parts = [
         _latest(part, after, page.limit + 1).subquery()
-        for part in (_calls(customer_id), _others(customer_id), _notes(customer_id))
+        for part in (_calls(customer_id), _others(customer_id), _notes(customer_id), _complaints(customer_id))
     ]
     merged = union_all(*(select(part) for part in parts)).subquery()
     wanted = (
@@ -177,6 +178,23 @@ def _notes(customer_id: UUID) -> _Rows:
         cast(null(), Call.answered_at.type).label("answered_at"),
         cast(null(), Call.ended_at.type).label("ended_at"),
     ).where(CustomerNote.customer_id == customer_id)
+
+
+def _complaints(customer_id: UUID) -> _Rows:
+    return select(
+        literal(TimelineKind.COMPLAINT.value).label("kind"),
+        Complaint.id.label("id"),
+        Complaint.opened_at.label("at"),
+        Complaint.channel.label("channel"),
+        literal(Direction.INBOUND.value).label("direction"),
+        (Complaint.code + " " + Complaint.what_happened).label("summary"),
+        Complaint.owner_id.label("agent_id"),
+        cast(null(), Call.state.type).label("state"),
+        cast(null(), Call.disposition.type).label("disposition"),
+        cast(null(), Call.stage.type).label("stage"),
+        cast(null(), Call.answered_at.type).label("answered_at"),
+        cast(null(), Call.ended_at.type).label("ended_at"),
+    ).where(Complaint.customer_id == customer_id)
 
 
 def _latest(part: _Rows, after: tuple[datetime, UUID] | None, limit: int) -> _Rows:

@@ -24,6 +24,7 @@ MOVED: Final = (
     "customer_usage",
     "consents",
     "claims",
+    "complaints",
     "callbacks",
     "dial_attempts",
     "call_list_entries",

@@ -34,13 +34,33 @@ line AS MATERIALIZED (
 declined AS MATERIALIZED (
     SELECT l.call_id, l.agent_id FROM line JOIN legs l ON l.call_id = line.id WHERE l.declined_at IS NOT NULL
 ),
+complaint AS MATERIALIZED (
+    SELECT caller.n, theirs.owner_id
+    FROM caller CROSS JOIN LATERAL (
+        SELECT owner_id FROM complaints
+        WHERE customer_id = caller.customer_id AND state <> 'closed' AND owner_id IS NOT NULL
+        ORDER BY opened_at DESC LIMIT 1
+    ) AS theirs
+),
+complaint_free AS MATERIALIZED (
+    SELECT free.agent_id FROM (SELECT DISTINCT owner_id FROM complaint) wanted
+    CROSS JOIN LATERAL ({_FREE_AND_IS.format("wanted.owner_id")}) free
+),
+by_complaint AS MATERIALIZED (
+    SELECT DISTINCT ON (free.agent_id) complaint.n, free.agent_id, '{ReservedBecause.COMPLAINT_OWNER}' AS because
+    FROM complaint_free free JOIN complaint ON complaint.owner_id = free.agent_id ORDER BY free.agent_id, complaint.n
+),
+manager_wanted AS MATERIALIZED (
+    SELECT n, owner_id FROM caller WHERE n <> ALL (ARRAY(SELECT n FROM by_complaint))
+),
 manager_free AS MATERIALIZED (
-    SELECT free.agent_id FROM (SELECT DISTINCT owner_id FROM caller) wanted
+    SELECT free.agent_id FROM (SELECT owner_id FROM manager_wanted EXCEPT SELECT agent_id FROM complaint_free) wanted
     CROSS JOIN LATERAL ({_FREE_AND_IS.format("wanted.owner_id")}) free
 ),
 by_manager AS MATERIALIZED (
-    SELECT DISTINCT ON (free.agent_id) caller.n, free.agent_id, '{ReservedBecause.ACCOUNT_MANAGER}' AS because
-    FROM manager_free free JOIN caller ON caller.owner_id = free.agent_id ORDER BY free.agent_id, caller.n
+    SELECT DISTINCT ON (free.agent_id) wanted.n, free.agent_id, '{ReservedBecause.ACCOUNT_MANAGER}' AS because
+    FROM manager_free free JOIN manager_wanted wanted ON wanted.owner_id = free.agent_id
+    ORDER BY free.agent_id, wanted.n
 ),
 last_wanted AS MATERIALIZED (
     SELECT caller.n, last.answered_by_id
@@ -51,11 +71,12 @@ last_wanted AS MATERIALIZED (
             OFFSET 0 -- a fence: by customer, never down the index by time
         ) AS theirs ORDER BY received_at DESC LIMIT 1
     ) AS last
-    WHERE caller.n <> ALL (ARRAY(SELECT n FROM by_manager))
+    WHERE caller.n <> ALL (ARRAY(SELECT n FROM by_complaint UNION ALL SELECT n FROM by_manager))
 ),
 last_free AS MATERIALIZED (
     SELECT free.agent_id FROM (
-        SELECT answered_by_id FROM last_wanted EXCEPT SELECT agent_id FROM manager_free
+        SELECT answered_by_id FROM last_wanted
+        EXCEPT SELECT agent_id FROM manager_free EXCEPT SELECT agent_id FROM complaint_free
     ) wanted
     CROSS JOIN LATERAL ({_FREE_AND_IS.format("wanted.answered_by_id")}) free
 ),
@@ -66,12 +87,17 @@ by_last AS MATERIALIZED (
 ),
 others AS MATERIALIZED (
     SELECT n, row_number() OVER (ORDER BY n) AS turn FROM caller
-    WHERE n <> ALL (ARRAY(SELECT n FROM by_manager UNION ALL SELECT n FROM by_last))
+    WHERE n <> ALL (ARRAY(
+        SELECT n FROM by_complaint UNION ALL SELECT n FROM by_manager UNION ALL SELECT n FROM by_last
+    ))
 ),
 queue_free AS MATERIALIZED (
     SELECT p.agent_id, p.available_since FROM agent_presence p
     WHERE {_FREE}
-      AND p.agent_id <> ALL (ARRAY(SELECT agent_id FROM manager_free UNION ALL SELECT agent_id FROM last_free))
+      AND p.agent_id <> ALL (ARRAY(
+          SELECT agent_id FROM complaint_free UNION ALL SELECT agent_id FROM manager_free
+          UNION ALL SELECT agent_id FROM last_free
+      ))
       AND EXISTS (
           SELECT FROM queue_members m WHERE m.agent_id = p.agent_id AND m.queue_id = CAST(:queue_id AS uuid)
       )
@@ -90,7 +116,10 @@ by_queue AS MATERIALIZED (
 ),
 chosen AS MATERIALIZED (
     SELECT free.n, free.agent_id, free.because, a.identity
-    FROM (SELECT * FROM by_manager UNION ALL SELECT * FROM by_last UNION ALL SELECT * FROM by_queue) AS free
+    FROM (
+        SELECT * FROM by_complaint UNION ALL SELECT * FROM by_manager
+        UNION ALL SELECT * FROM by_last UNION ALL SELECT * FROM by_queue
+    ) AS free
     JOIN agents a ON a.id = free.agent_id
 )"""
 """CTEs from `caller(n, customer_id, owner_id)`, the calls in the order in which they are served, to

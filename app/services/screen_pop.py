@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.card import REPEAT_DAYS, Json, finish_pop
+from app.domain.card import REPEAT_DAYS, Json, finish_pending, finish_pop
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import NumberKind, PhoneNumber, same_line
 from app.services.hotline import Hotline, QueueSetup
@@ -62,6 +62,39 @@ FROM (
     ) looked
     OFFSET 0
 ) found"""
+
+
+def complaints_sql(customer: str) -> str:
+    """The expression that gathers a customer's complaints as JSON: at most five, those that are not closed first.
+
+    Args:
+        customer: SQL for the customer's id.
+    """
+    return f"""array_to_json(ARRAY(
+            SELECT complaint FROM (
+                SELECT c.id, c.code,
+                       (SELECT json_build_object('zh', k.name_zh, 'en', k.name_en)
+                        FROM complaint_categories k WHERE k.id = c.category_id) AS category,
+                       c.severity, c.state, c.opened_at, c.due_at,
+                       CASE WHEN c.partner_id IS NULL THEN (SELECT a.name FROM agents a WHERE a.id = c.owner_id)
+                            ELSE (SELECT p.name FROM partners p WHERE p.id = c.partner_id) END AS owner,
+                       c.handover_count AS handovers
+                FROM complaints c WHERE c.customer_id = {customer}
+                ORDER BY c.state = 'closed', c.opened_at DESC, c.id LIMIT 5
+            ) complaint
+        ))"""
+
+
+def callbacks_sql(customer: str) -> str:
+    """The expression that gathers the next two calls that a customer was promised, as JSON; `customer` as above."""
+    return f"""array_to_json(ARRAY(
+            SELECT promise FROM (
+                SELECT b.id, b.code, b.reason, b.state, b.due_at, b.first_due_at, b.subject,
+                       (SELECT a.name FROM agents a WHERE a.id = b.owner_id) AS owner
+                FROM callbacks b WHERE b.customer_id = {customer} AND b.state NOT IN ('done', 'cancelled')
+                ORDER BY b.due_at, b.id LIMIT 2
+            ) promise
+        ))"""
 
 
 CHOOSER: Final = f"""CASE WHEN matched.outcome = '{MatchOutcome.SEVERAL}' THEN array_to_json(ARRAY(
@@ -114,7 +147,7 @@ def card_sql(call: str, given: str, chooser: str = CHOOSER) -> str:
                 FROM purchases WHERE customer_id = matched.customer_id ORDER BY purchased_on DESC, id LIMIT 10
             ) bought
         )),
-        'complaints', CAST('[]' AS json),
+        'complaints', {complaints_sql("matched.customer_id")},
         'interactions', array_to_json(ARRAY(
             SELECT contact FROM (
                 SELECT i.at, i.channel, i.direction, i.summary,
@@ -122,7 +155,7 @@ def card_sql(call: str, given: str, chooser: str = CHOOSER) -> str:
                 FROM interactions i WHERE i.customer_id = matched.customer_id ORDER BY i.at DESC LIMIT 5
             ) contact
         )),
-        'callbacks', CAST('[]' AS json),
+        'callbacks', {callbacks_sql("matched.customer_id")},
         'contracts', array_to_json(ARRAY(
             SELECT contract FROM (
                 SELECT id, number, title, starts_on, ends_on
@@ -154,6 +187,20 @@ _CHOOSER: Final = text(f"""
 SELECT CAST({CHOOSER} AS text) FROM (SELECT '{MatchOutcome.SEVERAL}' AS outcome, CAST(:ids AS uuid[]) AS ids,
     CAST(:reason AS text) AS reason) matched
 """)
+
+
+_PENDING: Final = text(f"""
+SELECT CAST({complaints_sql("CAST(:id AS uuid)")} AS text) AS complaints,
+       CAST({callbacks_sql("CAST(:id AS uuid)")} AS text) AS callbacks
+""")
+
+
+async def pending_with(session: AsyncSession, customer_id: UUID) -> tuple[list[Json], list[Json]]:
+    """A customer's complaints and promised calls, as the pop of a call of theirs would show them."""
+    row = (await session.execute(_PENDING, {"id": customer_id})).one()
+    complaints, callbacks = json.loads(row.complaints), json.loads(row.callbacks)
+    finish_pending(complaints, callbacks)
+    return complaints, callbacks
 
 
 def caller_part(number: PhoneNumber) -> Json:

@@ -5,7 +5,7 @@ contract that is written or runs out, through `follow_contracts`; a contact, thr
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,16 +13,29 @@ from sqlalchemy import func, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.standing import dcwh
+from app.errors import Invalid
 from app.models.customers import Customer
 from app.models.records import StageMove
-from app.services.record_history import log_changes
+from app.schemas.records import CustomerNoteCreate
+from app.schemas.screen_pop import PopOwner
+from app.schemas.standing import StandingUpdate
+from app.services.record_history import add_note, log_changes
 from app.services.survivorship import NOBODY, UUID7, Cause
 
 CONTRACT_SIGNED: Final = "contract_signed"
 CONTRACT_RAN_OUT: Final = "contract_ran_out"
 """What the history says of a stage that follows from contracts."""
 
+LONGEST_AHEAD: Final = timedelta(days=400)
+"""So far ahead a call may be promised."""
+
 _WARMING: Final = frozenset({"sales_stage", "intention", "contract_state"})
+
+
+class BadNextCall(Invalid):
+    """The next call is promised for a time that has passed, or more than 400 days ahead."""
+
+    code = "bad_next_call"
 
 
 def warmth(stage: str, intention: str, contract: str) -> str:
@@ -88,6 +101,25 @@ async def place(
     await log_changes(session, customer.id, changes, by, why)
     await session.refresh(customer)
     return True
+
+
+async def say(session: AsyncSession, customer: Customer, given: StandingUpdate, me: PopOwner, now: datetime) -> None:
+    """Write down where a locked customer stands, as `me` saw it, with the note that goes with it.
+
+    Raises:
+        BadNextCall: of `next_call_at`.
+    """
+    changes = given.model_dump(exclude_unset=True, exclude={"note", "why"})
+    check_next_call(changes.get("next_call_at"), now)
+    await place(session, customer, changes, by=me.id, why=given.why)
+    if "note" in given.model_fields_set:
+        await add_note(session, customer, CustomerNoteCreate(body=given.note), me)
+
+
+def check_next_call(at: datetime | None, now: datetime) -> None:
+    """Raises BadNextCall where nobody can promise to call at this time."""
+    if at is not None and not now < at <= now + LONGEST_AHEAD:
+        raise BadNextCall(f"The next call is to come, within {LONGEST_AHEAD.days} days.")
 
 
 _FOLLOW_CONTRACTS: Final = f"""

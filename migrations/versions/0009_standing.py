@@ -56,7 +56,7 @@ def upgrade() -> None:
         "stage_moves",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("customer_id", sa.Uuid(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
         sa.Column("from_stage", sa.BigInteger(), nullable=False),
         sa.Column("to_stage", sa.BigInteger(), nullable=False),
         sa.Column("owner_id", sa.Uuid(), nullable=True),

@@ -9,6 +9,7 @@ from app.telephony.simulator import SimCall, SimEventKind
 from tests.calls.branches import Branch, hears, new_caller, open_branch
 from tests.calls.carrier import call_sid, leg_status, rung, voice
 from tests.calls.conftest import Desk, Hotline
+from tests.factories import make_complaint
 
 
 @pytest.fixture
@@ -36,19 +37,23 @@ async def end_of_first_leg(call: SimCall) -> str:
     return str((await call.wait_for(SimEventKind.LEG_ENDED)).data["status"])
 
 
-async def test_first_the_account_manager_then_who_spoke_with_them_last_then_who_is_free_longest(
+async def test_the_owner_of_their_complaint_then_the_manager_then_who_spoke_with_them_then_who_is_free_longest(
     branch: Branch,
 ) -> None:
     caller = new_caller()
     spoke = await branch.desk()
     manager = await branch.desk(available=False)
-    await branch.customer(caller, owner_id=manager.agent.id)
+    lu = await branch.customer(caller, owner_id=manager.agent.id)
     await spoke.wrap_up(await branch.talk(spoke, caller), then="break")
     longest = await branch.desk()
+    owner = await branch.desk(queue=False)
+    async with branch.served.database.session_scope() as session:
+        complaint = await make_complaint(session, lu.id, owner.agent.id)
     await spoke.be("available")
     await manager.be("available")
 
     for desk, because in (
+        (owner, "complaint_owner"),
         (manager, "account_manager"),
         (spoke, "last_agent"),
         (longest, "longest_available"),
@@ -57,6 +62,8 @@ async def test_first_the_account_manager_then_who_spoke_with_them_last_then_who_
         pop = await offered(desk, call, branch)
         assert pop.call is not None
         assert pop.call.reserved_because == because
+        assert [(shown.code, shown.owner) for shown in pop.complaints] == [(complaint.code, owner.agent.name)]
+        assert "open_complaint" in [alert.kind for alert in pop.alerts]
         call.hang_up()
         await desk.until("call.cleared", reason="caller_left")
         await desk.be("break")

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from app.domain.card import AlertKind, Warranty, address_as, alerts, finish_pop, greeting, iso, warranty
+from app.domain.card import AlertKind, Warranty, address_as, alerts, finish_pop, greeting, iso, pending_alerts, warranty
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 TODAY = date(2026, 11, 21)
@@ -187,9 +187,12 @@ def test_a_warranty_holds_through_its_last_day(until: str | None, state: Warrant
 def test_alerts_stand_in_order_of_gravity() -> None:
     expired = [{"expired": True, "ends_on": "2026-03-31"}, {"expired": True, "ends_on": "2025-03-31"}]
 
-    assert alerts(customer(do_not_call=True, tier="core"), expired, 2) == [
+    pending = [{"kind": AlertKind.OPEN_COMPLAINT, "count": 1}]
+
+    assert alerts(customer(do_not_call=True, tier="core"), expired, 2, pending) == [
         {"kind": AlertKind.DO_NOT_CALL},
         {"kind": AlertKind.VIP},
+        {"kind": AlertKind.OPEN_COMPLAINT, "count": 1},
         {"kind": AlertKind.REPEAT_CALLER, "count": 2},
         {"kind": AlertKind.CONTRACT_EXPIRED, "on": "2026-03-31"},
     ]
@@ -198,8 +201,21 @@ def test_alerts_stand_in_order_of_gravity() -> None:
 def test_nothing_to_warn_of() -> None:
     running = [{"expired": False, "ends_on": "2027-03-31"}, {"expired": True, "ends_on": "2025-03-31"}]
 
-    assert alerts(customer(tier="value"), running, 0) == []
-    assert alerts(None, [], 0) == []
+    assert alerts(customer(tier="value"), running, 0, []) == []
+    assert alerts(None, [], 0, []) == []
+
+
+def test_what_is_overdue_and_what_is_not_closed() -> None:
+    now = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    late, later = "2026-11-20T23:00:00Z", "2026-11-21T12:00:00Z"
+    complaints = [{"state": state, "due_at": late} for state in ("closed", "resolved", "open")]
+    callbacks = [{"first_due_at": later}, {"first_due_at": "2026-11-19T01:00:00Z"}]
+
+    assert pending_alerts(complaints, callbacks, now) == [
+        {"kind": AlertKind.OVERDUE_PROMISE, "count": 2, "on": "2026-11-19"},
+        {"kind": AlertKind.OPEN_COMPLAINT, "count": 2},
+    ]
+    assert pending_alerts([{"state": "closed", "due_at": late}], callbacks[:1], now) == []
 
 
 # The whole ------------------------------------------------------------------------------------------------------------
@@ -216,6 +232,10 @@ def gathered(**fields: Any) -> dict[str, Any]:
         "customer": customer(),
         "purchases": [bought(warranty_until="2026-11-21")],
         "contracts": [{"ends_on": "2026-11-21"}],
+        "complaints": [
+            {"state": "open", "opened_at": "2026-11-20T01:02:03+00:00", "due_at": "2026-11-20T09:02:03+00:00"}
+        ],
+        "callbacks": [{"due_at": "2026-11-23T01:02:03+00:00", "first_due_at": "2026-11-22T01:02:03+00:00"}],
         "interactions": [{"at": "2026-11-20T01:02:03+00:00"}],
         "recent_calls": 0,
         **fields,
@@ -236,6 +256,14 @@ def test_times_end_in_z() -> None:
 
     assert pop["call"]["received_at"] == "2026-11-21T15:59:59Z"
     assert pop["interactions"][0]["at"] == "2026-11-20T01:02:03Z"
+    assert (pop["complaints"][0]["opened_at"], pop["complaints"][0]["due_at"]) == (
+        "2026-11-20T01:02:03Z",
+        "2026-11-20T09:02:03Z",
+    )
+    assert (pop["callbacks"][0]["due_at"], pop["callbacks"][0]["first_due_at"]) == (
+        "2026-11-23T01:02:03Z",
+        "2026-11-22T01:02:03Z",
+    )
     assert pop["match"]["candidates"][0]["last_contact_at"] == "2026-11-20T01:02:03Z"
 
 

@@ -18,6 +18,7 @@ from app.db import Database
 from app.domain.books import ClaimOutcome, ClaimReason
 from app.embedded_postgres import EmbeddedPostgres
 from app.models import (
+    Agent,
     Base,
     Call,
     Channel,
@@ -43,7 +44,7 @@ from app.services.merging import AlreadyMerged, MergeNotLast, MergeUndone, SameC
 from app.services.search_index import refresh
 from app.services.survivorship import say_by_hand, settle
 from tests.api.customers.support import a_call, a_contact
-from tests.factories import make_agent, make_customer, phone_row
+from tests.factories import make_agent, make_complaint, make_customer, phone_row
 from tests.support import fresh_database, somebody_waits
 
 NOW = datetime(2026, 11, 1, 9, 30, tzinfo=UTC)
@@ -124,6 +125,10 @@ def customers(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+async def _some_agent(session: AsyncSession) -> UUID:
+    return await session.scalar(select(Agent.id).limit(1)) or (await make_agent(session)).id
+
+
 async def make(session: AsyncSession, what: dict[str, Any]) -> UUID:
     customer = await make_customer(session, *what["phones"], name=what["name"], **what["fields"])
     for no in range(what["rows"]):
@@ -147,6 +152,7 @@ async def make(session: AsyncSession, what: dict[str, Any]) -> UUID:
                 ),
             ]
         )
+        await make_complaint(session, customer.id, await _some_agent(session), opened_at=at)
     session.add_all(
         CustomerUsage(customer_id=customer.id, source="web", key=key, at=NOW, value=3) for key in what["usage"]
     )

@@ -21,7 +21,7 @@ from app.models import Agent, AgentPresence, Call, Direction, Presence
 from app.services.hotline import Hotline, QueueSetup, Route
 from app.services.ringing import Ringing, Rung, ring, ringing_call, rung_before
 from app.telephony.port import CallEvent, EventKind
-from tests.factories import make_agent, make_customer, make_queue
+from tests.factories import make_agent, make_complaint, make_customer, make_queue
 from tests.support import fresh_database
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -31,10 +31,11 @@ _sids = count(1)
 
 @dataclass(frozen=True)
 class Caller:
-    """A caller by the positions of their account manager and of the agent they spoke with last."""
+    """A caller by the positions of their account manager, of who spoke with them last, of their complaint's owner."""
 
     manager: int | None = None
     last: int | None = None
+    complaint: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,12 @@ async def set_up(database: Database, scene: Scene) -> Stage:
             customer = await make_customer(session, number, owner_id=owner)
             if caller.last is not None:
                 session.add(earlier_call(number, customer.id, agents[caller.last].id, long_ago))
+            if caller.complaint is not None:
+                await make_complaint(session, customer.id, agents[caller.complaint].id, opened_at=long_ago)
+                # Neither an older one nor one that is closed counts.
+                other = agents[caller.complaint - 1].id
+                await make_complaint(session, customer.id, other, opened_at=long_ago - timedelta(days=1))
+                await make_complaint(session, customer.id, other, state="closed")
     setup = QueueSetup(
         queue.id, queue.key, queue.name_zh, queue.name_en, "zh-CN", 20, 10, 1200, False, None, OpeningHours(SHANGHAI)
     )
@@ -134,10 +141,10 @@ async def rung_together(database: Database, stage: Stage, calls: Sequence[Ringin
 
 
 def by_the_rule(scene: Scene) -> list[int | None]:
-    """Which agent each call gets: account managers first, then last agents, then whoever has been free longest."""
+    """Which agent each call gets: owner of complaint, account manager, last agent, whoever has been free longest."""
     gets: list[int | None] = [None] * len(scene.callers)
     left = [agent for agent, is_free in enumerate(scene.free) if is_free]
-    for wish in (lambda caller: caller.manager, lambda caller: caller.last):
+    for wish in (lambda caller: caller.complaint, lambda caller: caller.manager, lambda caller: caller.last):
         for n, caller in enumerate(scene.callers):
             if gets[n] is None and wish(caller) in left:
                 gets[n] = wish(caller)
@@ -154,7 +161,7 @@ def scenes(draw: st.DrawFn) -> Scene:
     position = st.one_of(st.none(), st.integers(0, agents - 1))
     return Scene(
         free=tuple(draw(st.lists(st.booleans(), min_size=agents, max_size=agents))),
-        callers=tuple(draw(st.lists(st.builds(Caller, position, position), min_size=1, max_size=6))),
+        callers=tuple(draw(st.lists(st.builds(Caller, position, position, position), min_size=1, max_size=6))),
     )
 
 
@@ -162,6 +169,7 @@ def scenes(draw: st.DrawFn) -> Scene:
 @given(scene=scenes())
 @example(Scene((True, True, True), (Caller(),)))
 @example(Scene((True, True), (Caller(last=1), Caller(manager=1), Caller(manager=1))))
+@example(Scene((True, True), (Caller(manager=1), Caller(complaint=1, manager=0), Caller(last=1))))
 @example(Scene((False, True, True), (Caller(manager=0, last=2), Caller(last=2), Caller(), Caller())))
 async def test_whoever_rings_together_gets_the_agents_that_the_rule_gives_them(
     database: Database, scene: Scene

@@ -173,6 +173,7 @@ def test_whatever_hangs_on_a_customer_is_on_the_card() -> None:
         "customer_links": "links",
         "consents": "consents",
         "claims": "claims",
+        "complaints": "complaints",
         "callbacks": "callbacks",
         "call_list_entries": "lists",
         "customer_changes": "changes",

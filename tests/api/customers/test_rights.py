@@ -11,10 +11,24 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from app.models import AgentEvent, Base, CarrierEvent, Customer, Recording, Role, SourceRecord
+from app.models import (
+    AgentEvent,
+    Base,
+    CarrierEvent,
+    ComplaintChange,
+    ComplaintLink,
+    ComplaintMail,
+    Customer,
+    Goodwill,
+    Handover,
+    Recording,
+    Role,
+    SourceRecord,
+)
 from app.models.base import new_id
 from app.services import erasing, exporting
 from tests.api.customers.support import URL, a_call, a_contact, create, found, refusal
+from tests.factories import make_complaint
 from tests.support import Served, SignedIn, SignIn, sign_in_as
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -98,6 +112,29 @@ async def a_whole_life(app_server: Served, http: httpx.AsyncClient) -> tuple[dic
         session.add_all([mine, unlinked, shared])
         await session.flush()
         agent_id = await session.scalar(text("SELECT id FROM agents LIMIT 1"))
+        complaint = await make_complaint(
+            session,
+            UUID(made["id"]),
+            agent_id,
+            contact=EMAIL,
+            what_happened=f"{NAME}很生气",
+            serial_number="YW-7788-1",
+            resolution=NAME,
+            root_cause=NAME,
+            prevention=NAME,
+            paused_at=NOW,
+            pause_reason=f"等{NAME}",
+        )
+        theirs = {"complaint_id": complaint.id}
+        session.add_all(
+            [
+                ComplaintChange(**theirs, at=NOW, what="note", detail={"note": NAME}),
+                ComplaintMail(**theirs, message_id="<1@example>", sender=EMAIL, subject=NAME, body=NAME),
+                ComplaintLink(**theirs, url=f"https://example.com/{NAME}", at=NOW),
+                Handover(**theirs, to_agent_id=agent_id, reason=NAME, note=NAME, asked_at=NOW),
+                Goodwill(**theirs, amount=100, currency="CNY", reason=NAME, note=NAME, asked_at=NOW),
+            ]
+        )
         session.add_all(
             [
                 a_contact(UUID(made["id"]), NOW, summary=f"{NAME}问保修"),
@@ -190,6 +227,12 @@ async def test_forgetting_leaves_no_name_and_no_number_anywhere(
         "customer_notes",
         "customer_search",
         "purchases",
+        "complaints",
+        "complaint_changes",
+        "complaint_mails",
+        "complaint_links",
+        "handovers",
+        "goodwill",
     } <= before.keys()
 
     answer = await admin.http.post(f"{URL}/{made['id']}/erase", json={"reason": "书面要求"})

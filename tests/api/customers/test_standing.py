@@ -1,14 +1,17 @@
 """Where a customer stands in selling: what is said of it, what follows from contracts and contacts, and its history."""
 
+import asyncio
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from app.models import StageMove
-from tests.api.customers.support import URL, a_call, create
+from tests.api.customers.support import URL, a_call, create, refusal
 from tests.support import Served, SignedIn
 
 
@@ -81,3 +84,67 @@ async def test_what_a_patch_changes_of_the_stage_is_a_move(app_server: Served, h
 
     assert (changed["dcwh"], changed["version"]) == ("hot", 3)
     assert await moves_of(app_server, made) == [(0, 3, "")]
+
+
+def put(http: httpx.AsyncClient, customer: dict[str, Any], **given: Any) -> Awaitable[httpx.Response]:
+    return http.put(f"{URL}/{customer['id']}/standing", json={"why": "打过电话", **given})
+
+
+async def test_what_a_contact_changed_is_said_at_once(app_server: Served, http: httpx.AsyncClient) -> None:
+    made = await create(http)
+    at = (datetime.now(UTC) + timedelta(days=3)).replace(microsecond=0)
+
+    answer = await put(
+        http, made, sales_stage=4, intention="good", next_call_at=at.isoformat(), note="等样品", why="试用满意"
+    )
+
+    now = answer.json()
+    assert answer.status_code == 200
+    assert (now["sales_stage"], now["intention"], now["dcwh"], now["grade"]) == (4, "good", "hot", "A")
+    assert datetime.fromisoformat(now["next_call_at"]) == at
+    assert now["version"] == 2
+    history = (await http.get(f"{URL}/{made['id']}/history")).json()["items"]
+    assert {each["field"] for each in history[:4]} == {"sales_stage", "intention", "next_call_at", "dcwh"}
+    assert {(each["why"], each["agent"]["name"]) for each in history[:4]} == {("试用满意", "李娜")}
+    assert await moves_of(app_server, made) == [(0, 4, "试用满意")]
+    assert [note["body"] for note in (await http.get(f"{URL}/{made['id']}/notes")).json()["items"]] == ["等样品"]
+
+    # The same again is no change; what is left out stays; null takes the promise back.
+    assert (await put(http, made, sales_stage=4)).json()["version"] == 2
+    taken_back = (await put(http, made, next_call_at=None)).json()
+    assert (taken_back["next_call_at"], taken_back["sales_stage"], taken_back["version"]) == (None, 4, 3)
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [
+        ({"next_call_at": "2026-01-01T00:00:00Z"}, "bad_next_call"),
+        ({"next_call_at": "9999-12-31T23:59:59-14:00"}, "bad_next_call"),
+        ({"next_call_at": "2026-12-01"}, "invalid"),
+        ({"sales_stage": 8}, "invalid"),
+        ({"sales_stage": None}, "invalid"),
+        ({"why": ""}, "invalid"),
+        ({"dcwh": "hot"}, "invalid"),
+    ],
+)
+async def test_what_nobody_can_say_changes_nothing(http: httpx.AsyncClient, given: dict[str, Any], code: str) -> None:
+    made = await create(http)
+
+    assert refusal(await put(http, made, **{"note": "n", "intention": "good", **given})) == (422, code)
+
+    read = (await http.get(f"{URL}/{made['id']}")).json()
+    assert (read["version"], read["intention"]) == (1, None)
+    assert (await http.get(f"{URL}/{made['id']}/notes")).json()["items"] == []
+
+
+async def test_two_who_move_a_customer_at_once_do_it_one_after_the_other(
+    app_server: Served, http: httpx.AsyncClient
+) -> None:
+    made = await create(http)
+
+    answers = await asyncio.gather(*(put(http, made, sales_stage=stage) for stage in (2, 3, 4, 5)))
+
+    assert {answer.status_code for answer in answers} == {200}
+    moves = await moves_of(app_server, made)
+    assert [move[0] for move in moves] == [0, *(move[1] for move in moves[:-1])], "each begins where the last ended"
+    assert (await http.get(f"{URL}/{made['id']}")).json()["sales_stage"] == moves[-1][1]
