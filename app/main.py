@@ -24,6 +24,8 @@ from app.routers import (
     agent,
     agents,
     books,
+    calendar,
+    callbacks,
     calls,
     customer_relations,
     customers,
@@ -129,6 +131,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(agent.router, prefix=API)
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
+    app.include_router(calendar.router, prefix=API)
+    app.include_router(callbacks.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)

@@ -140,6 +140,11 @@ class WorkingCalendar:
         """Whether any working hours begin on a day."""
         return bool(self._hours(day.year).hours_of(day))
 
+    def name_of(self, day: date) -> tuple[str, str]:
+        """What a day is called, in Chinese and in English: a named day, a holiday; of others nothing."""
+        rows = [row for row in self._hours(day.year).closures if row.day == day]
+        return (rows[0].name_zh, rows[0].name_en) if rows else ("", "")
+
     def next_working_day(self, after: date) -> date:
         """The first working day strictly after a day.
 

@@ -74,7 +74,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?"?([0-9]{1,18})"?')
 
 
 class BadIfMatch(BadRequest):
-    """If-Match names no version of a customer."""
+    """If-Match names no version."""
 
     code = "bad_if_match"
 
@@ -89,7 +89,7 @@ def read_versions(if_match: str | None) -> list[int] | None:
         return None
     versions = [_ENTITY_TAG.fullmatch(tag.strip()) for tag in if_match.split(",")]
     if not all(versions):
-        raise BadIfMatch('If-Match takes the version of the customer, such as "3", or *.')
+        raise BadIfMatch('If-Match takes a version, such as "3", or *.')
     return [int(version[1]) for version in versions if version]
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from app.domain.phone_numbers import mask_number
 from app.domain.scopes import Scope
 from app.observability.masking import mask_numbers
+from app.schemas.callbacks import CallbackRead, CallbackWhole
 from app.schemas.calls import CallRead, CallSummary
 from app.schemas.customers import CustomerCard, CustomerRead, CustomerSummary, PhoneRead, TimelineEntry
 from app.schemas.interactions import InteractionRead
@@ -84,6 +85,7 @@ def card_for(user: Signed, card: CustomerCard) -> CustomerCard:
             "customer": customer_for(user, card.customer),
             "timeline": timeline_for(user, card.timeline),
             "calls": [_entry(each) for each in card.calls],
+            "callbacks": [each.model_copy(update={"subject": mask_numbers(each.subject)}) for each in card.callbacks],
             "changes": [_change(each) for each in card.changes],
         }
     )
@@ -133,6 +135,28 @@ def whole_call_for(user: Signed, call: CallRead) -> CallRead:
         caller = caller.model_copy(update={name: value and mask_number(value) for name, value in told.items()})
     numbers = call_for(user, call).model_dump(include={"from_raw", "from_e164", "to_raw"})
     return call.model_copy(update={**numbers, "caller": caller, "notes": mask_numbers(call.notes)})
+
+
+def callback_for(user: Signed, callback: CallbackRead) -> CallbackRead:
+    """A promised call in a list as `user` may see it."""
+    if may_see(user):
+        return callback
+    return callback.model_copy(
+        update={
+            "to_e164": callback.to_e164 and mask_number(callback.to_e164),
+            "subject": mask_numbers(callback.subject),
+            "note": mask_numbers(callback.note),
+        }
+    )
+
+
+def whole_callback_for(user: Signed, callback: CallbackWhole) -> CallbackWhole:
+    """A whole promised call as `user` may see it: what was said of each change is left out."""
+    if may_see(user):
+        return callback
+    hidden = callback_for(user, callback).model_dump(include={"to_e164", "subject", "note"})
+    changes = [each.model_copy(update={"detail": {}}) for each in callback.changes]
+    return callback.model_copy(update={**hidden, "changes": changes})
 
 
 def _entry(entry: TimelineEntry) -> TimelineEntry:
