@@ -20,6 +20,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from app.config import Settings
 from app.db import Database, is_outage
 from app.services import standing_nightly
+from app.services.call_lists.keeping import keep_lists
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.telephony.carriers import carrier_of
@@ -61,6 +62,10 @@ class PeriodicJob:
     run: Callable[[Work, datetime], Awaitable[object]]
 
 
+async def _keep_lists(work: Work, now: datetime) -> None:
+    await keep_lists(work.database, work.hotline.now, now)
+
+
 async def _look_at_standings(work: Work, now: datetime) -> object:
     async with work.database.session_scope() as session:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
@@ -69,6 +74,7 @@ async def _look_at_standings(work: Work, now: datetime) -> object:
 PERIODIC: Final[tuple[PeriodicJob, ...]] = (
     # The house's midnight may be any hour of UTC; whatever is in order already is only read.
     PeriodicJob("standing", "2 * * * *", _look_at_standings),
+    PeriodicJob("lists", "* * * * *", _keep_lists),
 )
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""
 

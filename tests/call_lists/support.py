@@ -53,9 +53,7 @@ async def calendars(session: AsyncSession) -> Calendars:
 
 
 async def the_list(session: AsyncSession, manager: Agent, day: date) -> CallList:
-    return (
-        await session.scalars(select(CallList).where(CallList.manager_id == manager.id, CallList.day == day))
-    ).one()
+    return (await session.scalars(select(CallList).where(CallList.manager_id == manager.id, CallList.day == day))).one()
 
 
 async def entries_of(session: AsyncSession, manager: Agent, day: date) -> Sequence[CallListEntry]:

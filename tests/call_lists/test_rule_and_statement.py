@@ -108,7 +108,7 @@ async def test_the_statement_lists_whom_the_rule_chooses(database: Database, see
 
 
 async def work(session: AsyncSession, day: date, rng: random.Random, sick: set[UUID]) -> None:
-    """What a day brings: entries are worked, now and then not all, by a sick manager none; customers stand otherwise."""
+    """What a day brings: entries are worked, though not all, by a sick manager none; customers stand otherwise."""
     for entry in await session.scalars(select(CallListEntry).where(CallListEntry.day == day)):
         customer = await session.get_one(Customer, entry.customer_id)
         if customer.owner_id not in sick and rng.random() < 0.9:
@@ -191,9 +191,7 @@ async def test_a_list_that_is_lost_and_made_again_is_the_same(database: Database
         await size_is(session, 10)
         manager = await make_manager(session)
         for number in range(40):
-            await make_customer(
-                session, f"+8613{number:09d}", owner_id=manager.id, **random_customer(rng, FRIDAY)
-            )
+            await make_customer(session, f"+8613{number:09d}", owner_id=manager.id, **random_customer(rng, FRIDAY))
 
     found = []
     for _ in range(2):
@@ -208,5 +206,3 @@ async def test_a_list_that_is_lost_and_made_again_is_the_same(database: Database
 
     assert len(found[0]) == 10
     assert found[0] == found[1]
-
-

@@ -236,10 +236,10 @@ def test_the_clock_at_the_end_of_a_long_month_before_a_short_one() -> None:
 
     assert (last_of_january.month_days, last_of_january.next_month_days) == (21, 16)
     assert first_of_february.month_days == 16
-    # Listed on the last day of January: due by the last day of February.
+    # The window from 30 January on would have 21 days; that from 2 February on is over sooner.
     assert first_of_february.round_days == 16
-    # Listed on 14 January, with 13 days of January left: due 21 days later, were it not for the end of February.
-    assert first_of_february.waits(date(2026, 1, 6)) == 2
+    # The window from 7 January on has 18 days of January and 3 of February.
+    assert first_of_february.waits(date(2026, 1, 6)) == 3
     assert first_of_february.waits(date(2026, 1, 29)) == 16
     assert first_of_february.waits(date(2026, 1, 1)) <= 0
 

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
@@ -175,7 +175,7 @@ async def make_lists(
         NoSuchManager: of `manager_id`.
     """
     clock = clock_of(calendars.main, day)
-    check_reach(calendars.main, day, now)
+    _check_reach(calendars.main, day, now)
     if manager_id is not None and await session.get(Agent, manager_id) is None:
         raise NoSuchManager("There is nobody of that id.")
     for setting in _SETTINGS:
@@ -194,7 +194,7 @@ async def make_lists(
         rules = team_rules.rules[header.rules_no]
         counts = {"listed": row.listed, "no_room": row.no_room, "left_over": row.left_over}
         told = {name: int(value) for name, value in row.figures.items()} | counts
-        notices = notices_of(manager, told, rules, clock, calendars.main)
+        notices = notices_of(manager, told, rules, clock)
         finished.append({"id": str(header.list_id), "notices": notices, "figures": told})
         entries += row.listed
     await session.execute(_FINISH, {"lists": json.dumps(finished)})
@@ -219,10 +219,12 @@ def clock_of(calendar: WorkingCalendar, day: date) -> ListDay:
     return clock
 
 
-def check_reach(calendar: WorkingCalendar, day: date, now: datetime) -> None:
-    """Raises DayOutOfReach unless `day` is today or the next working day."""
+def _check_reach(calendar: WorkingCalendar, day: date, now: datetime) -> None:
+    """Raises DayOutOfReach unless `day`, which is known to be worked, is today or the next working day."""
     today = now.astimezone(calendar.zone).date()
-    if not today <= day <= calendar.next_working_day(today):
+    between = (today + timedelta(days=ahead) for ahead in range(1, (day - today).days))
+    # After 30 days it is out of reach whatever the calendar says.
+    if day < today or (day - today).days > 30 or any(map(calendar.is_working_day, between)):
         raise DayOutOfReach("Lists are made of this day and of the next working day, of no other.")
 
 
@@ -278,9 +280,7 @@ async def _claim(
     return {list_id: manager for list_id, manager in new.items() if list_id in ids}
 
 
-def notices_of(
-    manager: Row[Any], figures: Mapping[str, int], rules: Rules, clock: ListDay, calendar: WorkingCalendar
-) -> list[dict[str, Any]]:
+def notices_of(manager: Row[Any], figures: Mapping[str, int], rules: Rules, clock: ListDay) -> list[dict[str, Any]]:
     """What whoever works a list must know. `figures` are the statement's."""
     eligible, size = figures["eligible"], rules.size
     needed = -(-eligible // size)

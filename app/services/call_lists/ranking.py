@@ -44,9 +44,13 @@ FROM (
 
 
 _SPECIAL: Final = f"""
-SELECT l.no, c.id AS customer_id, {_NOTHING.replace("NULL AS barred", "CAST('consent_withdrawn' AS text) AS barred")
-    .replace("NULL AS note", "CAST(NULL AS text) AS note").replace("NULL AS left_over", "CAST(NULL AS date) AS left_over")
-    .replace("0 AS points", "CAST(0 AS float8) AS points").replace("NULL AS reason", "CAST(NULL AS jsonb) AS reason")}
+SELECT l.no, c.id AS customer_id, {
+    _NOTHING.replace("NULL AS barred", "CAST('consent_withdrawn' AS text) AS barred")
+    .replace("NULL AS note", "CAST(NULL AS text) AS note")
+    .replace("NULL AS left_over", "CAST(NULL AS date) AS left_over")
+    .replace("0 AS points", "CAST(0 AS float8) AS points")
+    .replace("NULL AS reason", "CAST(NULL AS jsonb) AS reason")
+}
 FROM list l {_BOOK} JOIN consents w ON w.customer_id = c.id
 WHERE w.purpose = 'marketing_call' AND w.state = 'withdrawn' AND NOT EXISTS (
     SELECT FROM consents later WHERE later.customer_id = w.customer_id AND later.purpose = 'marketing_call'
@@ -84,42 +88,53 @@ SELECT l.no, o.customer_id, NULL, NULL, NULL, true, false, 0, NULL
 FROM list l
 JOIN call_lists before ON before.manager_id = l.manager_id AND before.day = :previous
 JOIN call_list_left_out o ON o.list_id = before.id AND o.reason NOT IN ('dropped', 'no_room')
-UNION ALL {_occasion(
-    "birthday",
-    _W["birthday"],
-    "jsonb_build_object('code', 'birthday', 'name', c.name, 'day', to_char(c.birth_date, 'MM-DD'))",
-    "WHERE l.birthday AND c.birth_date IS NOT NULL "
-    "AND CAST(extract(month FROM c.birth_date) * 100 + extract(day FROM c.birth_date) AS int) = ANY(:birthdays)",
-)}
-UNION ALL {_occasion(
-    "contract_ending",
-    f"CASE WHEN k.ends_on < :in_14 THEN {_W['contract_ending_7']} WHEN k.ends_on < :in_30 "
-    f"THEN {_W['contract_ending_14']} ELSE {_W['contract_ending_30']} END",
-    "jsonb_build_object('code', 'contract_ending', 'day', k.ends_on, "
-    "'days', CASE WHEN k.ends_on < :in_14 THEN 7 WHEN k.ends_on < :in_30 THEN 14 ELSE 30 END)",
-    "JOIN contracts k ON k.customer_id = c.id WHERE l.contract_ending AND k.ends_on = ANY(:contracts_ending) "
-    "AND NOT EXISTS (SELECT FROM contracts next WHERE next.customer_id = c.id AND next.ends_on > k.ends_on)",
-)}
-UNION ALL {_occasion(
-    "warranty_ending",
-    _W["warranty_ending"],
-    "jsonb_build_object('code', 'warranty_ending', 'day', p.warranty_until, 'product', p.product)",
-    "JOIN purchases p ON p.customer_id = c.id WHERE l.warranty_ending AND p.warranty_until = ANY(:warranties_ending)",
-)}
-UNION ALL {_occasion(
-    "festival",
-    _W["festival"],
-    "l.festival || jsonb_build_object('code', 'festival')",
-    "WHERE l.festival IS NOT NULL AND c.tier IN ('core', 'value') "
-    "AND (c.last_contact_at IS NULL OR c.last_contact_at < :greeted_since)",
-)}
-UNION ALL {_occasion(
-    "win_back",
-    _W["win_back"],
-    "jsonb_build_object('code', 'win_back')",
-    "WHERE l.win_back AND c.tier = 'core' AND c.sales_stage = 7 AND c.contract_state = 'expired' "
-    "AND (c.last_contact_at IS NULL OR c.last_contact_at < :lost_since)",
-)}
+UNION ALL {
+    _occasion(
+        "birthday",
+        _W["birthday"],
+        "jsonb_build_object('code', 'birthday', 'name', c.name, 'day', to_char(c.birth_date, 'MM-DD'))",
+        "WHERE l.birthday AND c.birth_date IS NOT NULL "
+        "AND CAST(extract(month FROM c.birth_date) * 100 + extract(day FROM c.birth_date) AS int) = ANY(:birthdays)",
+    )
+}
+UNION ALL {
+    _occasion(
+        "contract_ending",
+        f"CASE WHEN k.ends_on < :in_14 THEN {_W['contract_ending_7']} WHEN k.ends_on < :in_30 "
+        f"THEN {_W['contract_ending_14']} ELSE {_W['contract_ending_30']} END",
+        "jsonb_build_object('code', 'contract_ending', 'day', k.ends_on, "
+        "'days', CASE WHEN k.ends_on < :in_14 THEN 7 WHEN k.ends_on < :in_30 THEN 14 ELSE 30 END)",
+        "JOIN contracts k ON k.customer_id = c.id WHERE l.contract_ending AND k.ends_on = ANY(:contracts_ending) "
+        "AND NOT EXISTS (SELECT FROM contracts next WHERE next.customer_id = c.id AND next.ends_on > k.ends_on)",
+    )
+}
+UNION ALL {
+    _occasion(
+        "warranty_ending",
+        _W["warranty_ending"],
+        "jsonb_build_object('code', 'warranty_ending', 'day', p.warranty_until, 'product', p.product)",
+        "JOIN purchases p ON p.customer_id = c.id "
+        "WHERE l.warranty_ending AND p.warranty_until = ANY(:warranties_ending)",
+    )
+}
+UNION ALL {
+    _occasion(
+        "festival",
+        _W["festival"],
+        "l.festival || jsonb_build_object('code', 'festival')",
+        "WHERE l.festival IS NOT NULL AND c.tier IN ('core', 'value') "
+        "AND (c.last_contact_at IS NULL OR c.last_contact_at < :greeted_since)",
+    )
+}
+UNION ALL {
+    _occasion(
+        "win_back",
+        _W["win_back"],
+        "jsonb_build_object('code', 'win_back')",
+        "WHERE l.win_back AND c.tier = 'core' AND c.sales_stage = 7 AND c.contract_state = 'expired' "
+        "AND (c.last_contact_at IS NULL OR c.last_contact_at < :lost_since)",
+    )
+}
 """
 
 _PASSED: Final = "CAST(:passed AS date[])"
@@ -176,7 +191,8 @@ WITH list AS MATERIALIZED (
     ) ON r.rule_no = given.rule_no
 ),
 special AS (
-    SELECT no, customer_id, (array_agg(barred ORDER BY barred = 'dropped', barred))[1] AS barred, max(note) AS note, max(left_over) AS left_over,
+    SELECT no, customer_id, (array_agg(barred ORDER BY barred = 'dropped', barred))[1] AS barred,
+           max(note) AS note, max(left_over) AS left_over,
            bool_or(returned) AS returned, bool_or(pinned) AS pinned, sum(points) AS points,
            jsonb_agg(reason ORDER BY points DESC, reason) FILTER (WHERE reason IS NOT NULL) AS reasons
     FROM ({_SPECIAL}) AS found GROUP BY no, customer_id
@@ -205,10 +221,10 @@ chosen AS MATERIALIZED (
             FROM within
         ),
         turned AS (
-            SELECT id, row_number() OVER (ORDER BY due, {_ORDER}) AS turn FROM book
-            WHERE out_reason IS NULL AND due <= (
-                SELECT min(days) FROM within WHERE so_far >= (SELECT greatest(reserved, pace) FROM need)
-            )
+            SELECT id, row_number() OVER () AS turn FROM (
+                SELECT id FROM book WHERE out_reason IS NULL ORDER BY due, {_ORDER}
+                LIMIT (SELECT greatest(reserved, pace) FROM need)
+            ) AS first
         ),
         layered AS (
             SELECT book.*, CASE
@@ -327,7 +343,7 @@ def parameters(
     # What falls on days off is told on the working day before (birthdays) or after (what is to end).
     greeted = [day + timedelta(days=ahead) for ahead in range((next_days[0] - day).days)]
     since = [day - timedelta(days=back) for back in range((day - clock.previous).days)]
-    festival_days = [each for ahead in range((next_days[-1] - day).days + 1) if (each := day + timedelta(days=ahead))]
+    festival_days = [day + timedelta(days=ahead) for ahead in range((next_days[-1] - day).days + 1)]
     return {
         "day": day,
         "day_start": _midnight(day, zone),
