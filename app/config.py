@@ -93,6 +93,9 @@ class Settings(BaseSettings):
     protection_days: int = Field(default=90, ge=1, le=3650)
     # Whether an import is followed by a search for duplicates among what it brought.
     dedupe_after_import: bool = True
+    # How often one number is rung on one day at most, and how often one promise is tried before it is escalated.
+    callee_calls_a_day: int = Field(default=3, ge=1, le=50)
+    callback_attempts: int = Field(default=8, ge=1, le=100)
     # Whether `callcard serve` does the background work too; None: in development only.
     run_worker: bool | None = None
     log_format: LogFormat = LogFormat.AUTO

@@ -26,6 +26,7 @@ from app.db import Database
 from app.domain.scopes import Scope
 from app.errors import NotAllowed, NotSignedIn
 from app.services.access import Signed, who_by_session, who_by_token
+from app.services.dialler import Dialler
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
@@ -66,7 +67,7 @@ class CarrierDesk:
 class Runtime:
     """What one process of the service holds from start to end; `app.main` opens and closes it.
 
-    `carrier_desk` and `carrier` are None where no carrier is set up.
+    `carrier_desk`, `carrier` and `dialler` are None where no carrier is set up.
     """
 
     settings: Settings
@@ -78,6 +79,7 @@ class Runtime:
     sign_in_limits: SignInLimits
     imports: ImportKeeper
     carrier: Carrier | None
+    dialler: Dialler | None
     carrier_desk: CarrierDesk | None
 
 

@@ -6,7 +6,7 @@
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -25,6 +25,7 @@ from app.routers import (
     agents,
     books,
     calendar,
+    call_list_work,
     callbacks,
     calls,
     customer_relations,
@@ -45,7 +46,9 @@ from app.routers.openapi import openapi_of
 from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
 from app.services import retention, search_index
+from app.services.background import run_beside
 from app.services.carrier_acts import CarrierActs
+from app.services.dialler import dialler_of, limits_of
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.hub import Hub
@@ -141,6 +144,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(rights.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
     app.include_router(selling_reports.router, prefix=API)
+    app.include_router(call_list_work.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)
     return app
@@ -164,31 +168,32 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     await _refuse_other_schema(database)
 
     if not settings.is_production:
-        _run_beside(_fill_search(database), stack)
+        run_beside(_fill_search(database), stack)
 
     empty = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
     hotline = HotlineKeeper(database, empty)
     await hotline.refresh()
-    _run_beside(hotline.keep(), stack)
+    run_beside(hotline.keep(), stack)
     hub = Hub(database, settings.zone)
-    _run_beside(hub.run(), stack)
-    _run_beside(retention.keep(database), stack)
+    run_beside(hub.run(), stack)
+    run_beside(retention.keep(database), stack)
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
-    _run_beside(sockets.keep_house(), stack)
+    run_beside(sockets.keep_house(), stack)
     imports = ImportKeeper(database, hotline, dedupe=settings.dedupe_after_import)
-    _run_beside(imports.run(), stack)
+    run_beside(imports.run(), stack)
     carrier = await _open_carrier(settings, database, stack)
+    dialler = dialler_of(settings, database, hotline, carrier, Links(settings.public_url).about)
     if settings.works_beside_serving:
         from app import worker  # noqa: PLC0415 - a process that only serves need not hold it in memory
 
-        _run_beside(worker.run(worker.Work(settings, database, hotline, carrier)), stack)
+        run_beside(worker.run(worker.Work(settings, database, hotline, carrier, dialler)), stack)
     ringer = Ringer(database, settings.database_lane, hub)
     stack.push_async_callback(ringer.aclose)
     desk = _open_desk(settings, database, hotline, ringer, spool)
     if desk is not None:
         await warm_up(await database.lane(), settings.database_lane, hotline.now)
-        _run_beside(desk.reception.keep_replaying(), stack)
+        run_beside(desk.reception.keep_replaying(), stack)
     return Runtime(
         settings=settings,
         database=database,
@@ -199,6 +204,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
         sign_in_limits=SignInLimits(),
         imports=imports,
         carrier=carrier,
+        dialler=dialler,
         carrier_desk=desk,
     )
 
@@ -211,7 +217,7 @@ async def _open_carrier(settings: Settings, database: Database, stack: AsyncExit
     stack.push_async_callback(carrier.aclose)
     acts = CarrierActs(carrier, Links(settings.public_url).wait)
     database.on_commit(acts.committed)
-    _run_beside(acts.run(), stack)
+    run_beside(acts.run(), stack)
     return carrier
 
 
@@ -230,7 +236,10 @@ def _open_desk(
             ringer=ringer,
             spool=spool,
             voice_budget=settings.lookup_budget_ms / 1000,
-            read=lambda raw: call_event(EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at),
+            limits=limits_of(settings),
+            read=lambda raw: call_event(
+                EventKind(raw.route), parse_form(raw.body.encode("latin-1")), raw.received_at, query=raw.query
+            ),
         ),
         safe_answer=safe_answer(links, settings.fallback_number),
         safe_answer_after_dialling=safe_answer(links),
@@ -256,23 +265,3 @@ async def _refuse_other_schema(database: Database) -> None:
 async def _fill_search(database: Database) -> None:
     """What `callcard migrate` does in production: a migration may have changed what customers are found by."""
     await search_index.fill(database)
-
-
-def _run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
-    """Run `work` until `stack` closes. It is not meant to end before; if it fails, that is logged."""
-    task = asyncio.create_task(work)
-    task.add_done_callback(_log_failure)
-
-    async def end() -> None:
-        # Again, should the first time be lost: a driver that is cancelled at a bad moment may raise an error of its
-        # own, and work that goes on after errors goes on after that one.
-        while not task.done():
-            task.cancel()
-            await asyncio.wait([task], timeout=1)
-
-    stack.push_async_callback(end)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("background work has ended", exc_info=error)

@@ -20,11 +20,18 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from app.config import Settings
 from app.db import Database, is_outage
 from app.services import standing_nightly
+from app.services.background import run_beside
 from app.services.call_lists.keeping import keep_lists
+from app.services.callbacks.dialling import dial_all_due
+from app.services.carrier_acts import CarrierActs
+from app.services.dialler import Dialler, dialler_of
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
+from app.services.hub import Hub
+from app.services.reconciling import reconcile
 from app.telephony.carriers import carrier_of
-from app.telephony.port import Carrier
+from app.telephony.port import Carrier, CarrierError
+from app.telephony.twiml import Links
 
 SCHEMA: Final = "procrastinate"
 """Where procrastinate's own tables are."""
@@ -39,12 +46,13 @@ log = structlog.get_logger("callcard.worker")
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What jobs work with. `carrier` is None where none is set up."""
+    """What jobs work with. `carrier` and `dialler` are None where no carrier is set up."""
 
     settings: Settings
     database: Database
     hotline: HotlineKeeper
     carrier: Carrier | None
+    dialler: Dialler | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +79,23 @@ async def _look_at_standings(work: Work, now: datetime) -> object:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
 
 
+async def _dial_callbacks(work: Work, now: datetime) -> object:
+    return await dial_all_due(work.dialler, now) if work.dialler is not None else None
+
+
+async def _reconcile(work: Work, now: datetime) -> object:
+    if work.dialler is None:
+        return None
+    try:
+        return await reconcile(work.dialler, now)
+    except CarrierError as error:
+        log.warning("the carrier could not be asked", error=str(error))
+        return None
+
+
 PERIODIC: Final[tuple[PeriodicJob, ...]] = (
+    PeriodicJob("callbacks", "* * * * * */5", _dial_callbacks),
+    PeriodicJob("reconcile", "* * * * * */10", _reconcile),
     # The house's midnight may be any hour of UTC; whatever is in order already is only read.
     PeriodicJob("standing", "2 * * * *", _look_at_standings),
     PeriodicJob("lists", "* * * * *", _keep_lists),
@@ -85,15 +109,22 @@ async def open_work(settings: Settings, dsn: str, stack: AsyncExitStack) -> Work
     Raises:
         sqlalchemy.exc.DBAPIError, OSError: the database cannot be reached.
     """
-    database = Database(dsn, pool_size=settings.database_pool, lane_size=0)
+    database = Database(dsn, pool_size=settings.database_pool, lane_size=1)
     stack.push_async_callback(database.aclose)
     empty = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
     hotline = HotlineKeeper(database, empty)
     await hotline.refresh()
     carrier = carrier_of(settings)
+    # What jobs tell agents is to reach the processes that hold their streams.
+    run_beside(Hub(database, settings.zone).run(), stack)
+    run_beside(hotline.keep(), stack)
     if carrier is not None:
         stack.push_async_callback(carrier.aclose)
-    return Work(settings, database, hotline, carrier)
+        acts = CarrierActs(carrier, Links(settings.public_url).wait)
+        database.on_commit(acts.committed)
+        run_beside(acts.run(), stack)
+    address = Links(settings.public_url).about
+    return Work(settings, database, hotline, carrier, dialler_of(settings, database, hotline, carrier, address))
 
 
 async def run(work: Work, jobs: Sequence[PeriodicJob] = PERIODIC, *, handle_signals: bool = False) -> None:

@@ -80,6 +80,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "account_manager": ("客户经理", "the customer's account manager"),
     "last_agent": ("上次接待", "spoke with them last"),
     "longest_available": ("等待最久", "longest available"),
+    "dialling": ("由其致电", "who calls"),
     # what happens in a call
     "rings": ("来电", "rings"),
     "twiml": ("应答 TwiML", "TwiML"),

@@ -34,8 +34,8 @@ class CallState(StrEnum):
     """Where a whole call stands.
 
     `ringing` (offered to an agent, or about to be) → `waiting` (in the queue) → `in_progress` (an agent answered) →
-    one of the ends: `failed`, `abandoned` (the caller left before anybody answered), `callback` (they pressed 1),
-    `voicemail` (they left a message), `completed`.
+    one of the ends: `failed`, `abandoned` (the caller left before anybody answered), `not_reached` (whom we called did
+    not answer), `callback` (they pressed 1), `voicemail` (they left a message), `completed`.
     """
 
     RINGING = "ringing"
@@ -43,6 +43,7 @@ class CallState(StrEnum):
     IN_PROGRESS = "in_progress"
     FAILED = "failed"
     ABANDONED = "abandoned"
+    NOT_REACHED = "not_reached"
     CALLBACK = "callback"
     VOICEMAIL = "voicemail"
     COMPLETED = "completed"
@@ -68,6 +69,7 @@ _CALL_TERMINAL = frozenset(
     {
         CallState.FAILED,
         CallState.ABANDONED,
+        CallState.NOT_REACHED,
         CallState.CALLBACK,
         CallState.VOICEMAIL,
         CallState.COMPLETED,
@@ -115,3 +117,18 @@ def call_state(
     if customer_leg in (CarrierStatus.FAILED, CarrierStatus.BUSY):
         return CallState.FAILED
     return CallState.ABANDONED
+
+
+def placed_call_state(customer_leg: CarrierStatus, *, answered: bool, is_over: bool) -> CallState:
+    """The state of a call that we placed: it rings until the customer answers, and then until it is over.
+
+    Args:
+        customer_leg: the joined status of the customer's leg.
+        answered: it was answered.
+        is_over: nobody is being rung for it any more.
+    """
+    if not is_over and not customer_leg.is_terminal:
+        return CallState.IN_PROGRESS if answered else CallState.RINGING
+    if answered:
+        return CallState.COMPLETED
+    return CallState.FAILED if customer_leg is CarrierStatus.FAILED else CallState.NOT_REACHED

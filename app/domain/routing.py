@@ -17,6 +17,8 @@ class ReservedBecause(StrEnum):
     ACCOUNT_MANAGER = "account_manager"
     LAST_AGENT = "last_agent"
     LONGEST_AVAILABLE = "longest_available"
+    DIALLING = "dialling"
+    """It is they who call the customer."""
 
 
 class LeaveReason(StrEnum):

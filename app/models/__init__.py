@@ -79,6 +79,7 @@ from app.models.customers import (
     Purchase,
     SourceRecord,
 )
+from app.models.dialling import CarrierPause, NextStep, RetryRule
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.help import Article, ArticleCategory, Phrase, PhraseKind
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
@@ -134,6 +135,7 @@ __all__ = [
     "CallingWindow",
     "CardView",
     "CarrierEvent",
+    "CarrierPause",
     "Channel",
     "Claim",
     "Closure",
@@ -196,6 +198,7 @@ __all__ = [
     "MaritalStatus",
     "Merge",
     "MergeMove",
+    "NextStep",
     "Partner",
     "Phrase",
     "PhraseKind",
@@ -207,6 +210,7 @@ __all__ = [
     "RearrangementKind",
     "Recording",
     "RecordingKind",
+    "RetryRule",
     "ReviewStatus",
     "Role",
     "Severity",

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, Sequence, String, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.domain.dialling import DialPurpose
 from app.models.base import Base, HasId, HasTimes
 
 CALLBACK_NUMBERS = Sequence("callback_numbers", metadata=Base.metadata)
@@ -86,6 +87,16 @@ class Callback(HasId, HasTimes, Base):
             "ix_callbacks_to_tell",
             "due_at",
             postgresql_where=text("told_due_at IS NULL AND owner_id IS NOT NULL AND state IN ('scheduled', 'retry')"),
+        ),
+        *(
+            Index(
+                f"ix_callbacks_automatic_{whose}",
+                whose,
+                "due_at",
+                "id",
+                postgresql_where=text("state IN ('scheduled', 'retry') AND mode = 'automatic'"),
+            )
+            for whose in ("owner_id", "queue_id")
         ),
         Index("ix_callbacks_claimed_until", "claimed_until", postgresql_where=text("state IN ('claimed', 'dialing')")),
         Index("ix_callbacks_customer_id_due_at", "customer_id", text("due_at DESC"), text("id DESC")),
@@ -194,7 +205,8 @@ class DialAttempt(HasId, Base):
     """One placing of a call by us: written before the carrier is asked, so that nothing is ever dialled twice.
 
     A callback has at most one attempt that is not over (`ended_at`). `call_id` is the conversation's row; `provider`
-    and `provider_call_id` are the carrier's own name for the agent's leg, which it creates for us.
+    and `provider_call_id` are the carrier's own name for the agent's leg, which it creates for us. `is_machine` is what
+    the carrier heard at the customer's end, if it listened; `asked_at` is when it was last asked how the call stands.
     """
 
     __tablename__ = "dial_attempts"
@@ -219,11 +231,14 @@ class DialAttempt(HasId, Base):
     call_id: Mapped[UUID | None] = mapped_column(ForeignKey("calls.id", ondelete="SET NULL"))
     to_e164: Mapped[str | None] = mapped_column(String(20))
     from_e164: Mapped[str | None] = mapped_column(String(20))
+    purpose: Mapped[DialPurpose] = mapped_column(server_default=DialPurpose.SERVICE.value)
     provider: Mapped[str]
     provider_call_id: Mapped[str | None]
     state: Mapped[DialState] = mapped_column(server_default=DialState.PLANNED.value)
     result: Mapped[DialResult | None]
+    is_machine: Mapped[bool | None]
     error: Mapped[str] = mapped_column(server_default="")
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     answered_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]
+    asked_at: Mapped[datetime | None]

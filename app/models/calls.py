@@ -56,7 +56,9 @@ class Call(HasId, Base):
 
     `state` is worked out from the facts beside it (`customer_status`, `queued_at`, `answered_at`, `kept_place_at`,
     `voicemail_at`) by `domain.call_states.call_state` and is never set by hand. A call of which only a status callback
-    has been heard is a *stub*; the voice webhook, should it come, completes it. `routed` is the first decision (made
+    has been heard is a *stub*; the voice webhook, should it come, completes it. One that we place has no
+    `provider_call_id` until the carrier has taken it; it is the agent's leg then, for the agent is rung first, while
+    `customer_status` and `answered_at` are still the customer's. `routed` is the first decision (made
     at `routed_at`), from which a repeated webhook is answered word for word. `heard_at` is when the carrier last asked
     what to do: a waiting caller of whom nothing is heard any more does not hold up the queue.
     """
@@ -78,7 +80,7 @@ class Call(HasId, Base):
     )
 
     provider: Mapped[str]
-    provider_call_id: Mapped[str]
+    provider_call_id: Mapped[str | None]
     direction: Mapped[Direction]
     state: Mapped[CallState]
     customer_status: Mapped[CarrierStatus]
@@ -196,6 +198,7 @@ class AgentEventType(StrEnum):
     PRESENCE_CHANGED = "presence.changed"
     CALLBACK_DUE = "callback.due"
     CALL_LIST_READY = "call_list.ready"
+    CALLBACK_ESCALATED = "callback.escalated"
     COMPLAINT_OPENED = "complaint.opened"
     """A complaint that came in by itself is now yours."""
     COMPLAINT_OFFERED = "complaint.offered"
@@ -253,6 +256,9 @@ class TraceStep(StrEnum):
     ENDED = "ended"
     LINKED = "linked"
     WRAPPED_UP = "wrapped_up"
+    PLACED = "placed"
+    NOT_PLACED = "not_placed"
+    CUSTOMER_RUNG = "customer_rung"
 
 
 class CallTrace(HasId, Base):

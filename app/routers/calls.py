@@ -7,16 +7,27 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from app.dependencies import DbSession, HotlineNow, PageArgs, requires
+from app.dependencies import BriefUser, DbSession, HotlineNow, PageArgs, RuntimeOf, requires
 from app.domain.call_states import CallState
 from app.domain.scopes import Scope
 from app.errors import NotFound, NotSignedIn
-from app.schemas.calls import Accept, CallRead, CallSummary, LinkCustomer, Trace, WrapUp
+from app.schemas.calls import Accept, CallPlace, CallRead, CallSummary, LinkCustomer, Trace, WrapUp
 from app.schemas.customers import CustomerCreate
 from app.schemas.listing import Listing
 from app.schemas.problem import problems
-from app.services import calls, customers
+from app.services import calling, calls, customers
 from app.services.access import ScopeMissing, Signed
+from app.services.calling import (
+    FORBIDDEN,
+    AgentNotReady,
+    CallWanted,
+    CarrierPaused,
+    CarrierSaidNo,
+    NoCallerId,
+    NoCarrier,
+    NoSuchEntry,
+    NotYourList,
+)
 from app.services.calls import (
     AlreadyAccepted,
     BadNextPresence,
@@ -28,7 +39,7 @@ from app.services.calls import (
 )
 from app.services.contact_masking import call_for, whole_call_for
 from app.services.customer_phones import TooManyPhones
-from app.services.customers import CustomerErased
+from app.services.customers import CustomerErased, NoSuchCustomer
 from app.services.paging import BadCursor
 
 router = APIRouter(prefix="/calls", tags=["calls"])
@@ -57,6 +68,35 @@ async def list_calls(
     wanted = CallFilter(state, queue_id, customer_id, agent_id, since, until, promised)
     items, more = await calls.list_calls(session, wanted, page)
     return Listing[CallSummary](items=[call_for(user, CallSummary.model_validate(item)) for item in items], next=more)
+
+
+@router.post(
+    "",
+    operation_id="place_call",
+    status_code=201,
+    responses=problems(
+        NotSignedIn,
+        ScopeMissing,
+        NotYourList,
+        NoSuchCustomer,
+        NoSuchEntry,
+        AgentNotReady,
+        NoCarrier,
+        NoCallerId,
+        CarrierPaused,
+        CarrierSaidNo,
+        *FORBIDDEN.values(),
+    ),
+)
+async def place_call(given: CallPlace, runtime: RuntimeOf, user: BriefUser) -> CallRead:
+    """Call a customer: my own phone rings first, with their card on my screen, and theirs when I have picked up."""
+    user.require(Scope.CALLS_WRITE)
+    if runtime.dialler is None:
+        raise NoCarrier("No carrier is set up, so no call can be placed.")
+    wanted = CallWanted(given.customer, given.number, given.list_entry)
+    call_id = await calling.place_call(runtime.dialler, wanted, user)
+    async with runtime.database.session_scope() as session:
+        return whole_call_for(user, await _read(session, call_id))
 
 
 @router.get("/{call_id}", operation_id="get_call", responses=problems(NotSignedIn, ScopeMissing, NoSuchCall))

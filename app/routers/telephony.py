@@ -77,9 +77,10 @@ async def answer(kind: EventKind, scope: Scope, receive: Receive) -> Response:
     form = parse_form(body)
     if not desk.checker.valid(target, form, signature):
         _refuse()
-    event = call_event(kind, form, datetime.now(UTC), idempotency_token=_text(headers.get(_IDEMPOTENCY)))
+    query = scope["query_string"].decode("latin-1")
+    event = call_event(kind, form, datetime.now(UTC), idempotency_token=_text(headers.get(_IDEMPOTENCY)), query=query)
     bind_call(event.call_id)
-    raw = Spooled(kind, body.decode("latin-1"), event.received_at)
+    raw = Spooled(kind, body.decode("latin-1"), event.received_at, query=query)
     try:
         said = await desk.reception.answer(event, raw)
         response = _spoken(said, desk, event.received_at)
@@ -160,12 +161,13 @@ def _spoken(said: Answer | None, desk: CarrierDesk, now: datetime) -> Response:
 
 def _safe(kind: EventKind, desk: CarrierDesk) -> str:
     """What keeps the caller when all else fails, without asking for a message twice or ringing a number for ever."""
-    if kind is EventKind.VOICEMAIL:
+    if kind in (EventKind.VOICEMAIL, EventKind.OUTBOUND, EventKind.OUTBOUND_RESULT):
+        # It is an agent of ours who hears it, and nobody was to leave a message.
         return SAFE_GOODBYE
     return desk.safe_answer_after_dialling if kind is EventKind.DIAL_RESULT else desk.safe_answer
 
 
-_TOLD: Final = {EventKind.STATUS, EventKind.RECORDING}
+_TOLD: Final = {EventKind.STATUS, EventKind.RECORDING, EventKind.OUTBOUND_STATUS, EventKind.OUTBOUND_MACHINE}
 _SUMMARIES: Final = {
     EventKind.VOICE: "A call rings.",
     EventKind.DIAL_RESULT: "What became of ringing somebody.",
@@ -174,6 +176,10 @@ _SUMMARIES: Final = {
     EventKind.RECORDING: "A recording can be fetched.",
     EventKind.STATUS: "A call's or leg's progress, in any order and any number of times.",
     EventKind.FALLBACK: "The carrier could not use our last answer (ErrorCode, ErrorUrl).",
+    EventKind.OUTBOUND: "The agent of a call that we place has picked up.",
+    EventKind.OUTBOUND_RESULT: "What became of ringing the customer of a call that we place.",
+    EventKind.OUTBOUND_STATUS: "The progress of either leg of a call that we place.",
+    EventKind.OUTBOUND_MACHINE: "Whether a machine answered the customer's phone.",
 }
 _REQUEST_BODY: Final[dict[str, Any]] = {
     "requestBody": {

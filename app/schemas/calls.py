@@ -1,10 +1,10 @@
 """Calls over REST: reading them, their trace, taking one, wrapping it up, saying whose it is."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.domain.call_states import CallState, CarrierStatus
 from app.domain.matching import MatchOutcome, MatchReason
@@ -69,7 +69,7 @@ class CallSummary(_Read):
 
     id: UUID
     provider: str
-    provider_call_id: str
+    provider_call_id: str | None = Field(description="None until the carrier has taken a call that we place.")
     direction: Direction
     state: CallState
     from_raw: str
@@ -122,6 +122,24 @@ class Trace(BaseModel):
     call_id: UUID
     state: CallState
     steps: list[TraceRead]
+
+
+class CallPlace(BaseModel):
+    """Whom to call. At least one of the three; a number goes before the customer's first one."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"customer": "C0001024"}, {"number": "138 0013 8000"}]}
+    )
+
+    customer: Annotated[FilledWord | None, Field(description="Id or code.")] = None
+    number: Annotated[FilledWord | None, Field(description="As people write it.")] = None
+    list_entry: Annotated[UUID | None, Field(description="An entry of a daily list of yours.")] = None
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if self.customer is None and self.number is None and self.list_entry is None:
+            raise ValueError("name a customer, a number or an entry of a list")
+        return self
 
 
 class Accept(BaseModel):

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.domain.call_states import CallState, CarrierStatus, call_state, join_call, join_leg
+from app.domain.call_states import CallState, CarrierStatus, call_state, join_call, join_leg, placed_call_state
 from app.domain.matching import MatchOutcome
 from app.domain.routing import LeaveReason
 from app.models.base import new_id
@@ -133,6 +133,11 @@ def _moment(event: CallEvent) -> datetime:
 
 def settle(call: Call) -> None:
     """Work the state out of the facts; it only ever moves forward."""
+    if call.direction is Direction.OUTBOUND:
+        is_over = call.ended_at is not None
+        worked_out = placed_call_state(call.customer_status, answered=call.answered_at is not None, is_over=is_over)
+        call.state = join_call(call.state, worked_out)
+        return
     worked_out = call_state(
         call.customer_status,
         was_waiting=call.queued_at is not None,

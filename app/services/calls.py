@@ -25,7 +25,7 @@ from app.models.calls import (
     Recording,
     TraceStep,
 )
-from app.models.customers import Channel, Customer, Interaction
+from app.models.customers import Channel, Customer, Direction, Interaction
 from app.models.people import Agent
 from app.models.routing import Presence, Queue
 from app.schemas.customers import PhoneCreate
@@ -374,6 +374,6 @@ async def link_customer(
     trace(session, call_id, TraceStep.LINKED, at=now, agent_id=agent_id, customer=customer.code)
     await session.flush()
     await _write_history(session, call)
-    number = hotline.number(call.from_raw)
+    number = hotline.number(call.to_raw if call.direction is Direction.OUTBOUND else call.from_raw)
     if remember_number and number.e164 is not None and not hotline.is_ours(number.e164):
         await add_phone(session, customer, PhoneCreate(number=number.e164), hotline, agent_id)

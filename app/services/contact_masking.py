@@ -13,6 +13,7 @@ from app.schemas.callbacks import CallbackRead, CallbackWhole
 from app.schemas.calls import CallRead, CallSummary
 from app.schemas.customers import CustomerCard, CustomerRead, CustomerSummary, PhoneRead, TimelineEntry
 from app.schemas.interactions import InteractionRead
+from app.schemas.list_work import DayPlan, WorkEntry
 from app.schemas.listing import Listing
 from app.schemas.records import ChangeRead, CustomerNoteRead
 from app.schemas.similarity import SimilarCustomer
@@ -20,7 +21,7 @@ from app.services.access import Signed
 
 _HIDDEN: Final = "***"
 _HIDDEN_FIELDS: Final = frozenset(
-    "phone primary_phone email address postcode birth_date contacts note national_id".split()
+    "phone primary_phone wrong_phone email address postcode birth_date contacts note national_id".split()
 )
 """Fields of a record whose values the history tells to those alone who may see them."""
 
@@ -110,6 +111,23 @@ def notes_for(user: Signed, found: Listing[CustomerNoteRead]) -> Listing[Custome
         return found
     items = [each.model_copy(update={"body": mask_numbers(each.body)}) for each in found.items]
     return found.model_copy(update={"items": items})
+
+
+def entry_for(user: Signed, entry: WorkEntry) -> WorkEntry:
+    """An entry of a daily list as `user` may see it."""
+    if may_see(user) or entry.customer.phone is None:
+        return entry
+    masked = entry.customer.model_copy(update={"phone": mask_number(entry.customer.phone)})
+    return entry.model_copy(update={"customer": masked})
+
+
+def plan_for(user: Signed, plan: DayPlan) -> DayPlan:
+    """A day's plan as `user` may see it."""
+    quadrants = [
+        each.model_copy(update={"entries": [entry_for(user, entry) for entry in each.entries]})
+        for each in plan.quadrants
+    ]
+    return plan.model_copy(update={"quadrants": quadrants})
 
 
 def call_for(user: Signed, call: CallSummary) -> CallSummary:

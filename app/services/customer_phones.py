@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -139,6 +140,12 @@ async def add_phone(
     theirs = await phones_of(session, customer.id)
     for same in theirs:
         if same.e164 == phone.e164:
+            if same.wrong_since is not None:
+                # Somebody says that it is theirs after all.
+                await log_changes(session, customer.id, {"wrong_phone": (same.e164, None)}, agent_id)
+                same.wrong_since = None
+                _touch(customer)
+                await session.flush()
             return AddedPhone(phone_read(same, hotline), is_new=False)
     if len(theirs) >= MOST_PHONES:
         raise TooManyPhones(f"A customer has at most {MOST_PHONES} numbers.")
@@ -199,6 +206,43 @@ async def make_primary(
         await _derive_anew(session, customer, phone, hotline)
         await search_index.refresh(session, [customer.id])
     return [phone_read(each, hotline) for each in await phones_of(session, customer.id)]
+
+
+async def mark_wrong(
+    session: AsyncSession,
+    customer: Customer,
+    phone_id: UUID | None,
+    rung: str | None,
+    hotline: Hotline,
+    agent_id: UUID | None,
+    now: datetime,
+) -> None:
+    """A number of a locked customer turned out not to be theirs: it stays, marked, and is not dialled any more.
+
+    Was it the primary one, the next that is not wrong becomes it.
+
+    Args:
+        phone_id: which; None for the one with the E.164 form `rung`, else for the first one to ring.
+
+    Raises:
+        NoSuchPhone: it is not theirs, or none is left that could be wrong.
+    """
+    right = [phone for phone in await phones_of(session, customer.id) if phone.wrong_since is None]
+    if phone_id is not None:
+        wrong: CustomerPhone | None = await _theirs(session, customer, phone_id)
+    else:
+        wrong = next((phone for phone in right if phone.e164 == rung), right[0] if right else None)
+    if wrong is None:
+        raise NoSuchPhone("The customer has no number that could be wrong.")
+    if wrong.wrong_since is not None:
+        return
+    wrong.wrong_since = now
+    _touch(customer)
+    await session.flush()
+    await log_changes(session, customer.id, {"wrong_phone": (None, wrong.e164)}, agent_id)
+    left = [phone for phone in right if phone.id != wrong.id]
+    if wrong.is_primary and left:
+        await make_primary(session, customer, left[0].id, hotline, agent_id)
 
 
 async def _theirs(session: AsyncSession, customer: Customer, phone_id: UUID) -> CustomerPhone:

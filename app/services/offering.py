@@ -143,6 +143,7 @@ async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Ho
     if call.kept_place_at is not None:
         await _hand_over(session, call, presence, hotline, now)
     elif await offer(session, call, queue, hotline, now) is not None:
+        assert call.provider_call_id is not None, "who waits was told of by the carrier"
         after_commit(session).acts.append(RedirectCall(call.provider_call_id))
     await session.refresh(presence)
 

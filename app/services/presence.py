@@ -26,12 +26,13 @@ from app.domain.routing import LeaveReason
 from app.errors import Conflict, NotSignedIn
 from app.models.base import new_id
 from app.models.calls import AgentEventType, Call, Leg, TraceStep
+from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import AgentConnection, AgentPresence, Presence
 from app.services.agent_log import tell, trace
 from app.services.hotline import Hotline
 from app.services.offering import serve_next
-from app.telephony.port import RedirectCall
+from app.telephony.port import EndCall, RedirectCall
 
 CONNECTION_STALE: Final = timedelta(seconds=30)
 """A connection that no process has vouched for in so long is gone: its process died with it."""
@@ -215,12 +216,21 @@ async def withdraw(
 
 
 async def fetch_caller(session: AsyncSession, call_id: UUID) -> None:
-    """Once this is committed, have the carrier ask again what to do with a call whose agent is gone."""
-    provider_call_id = await session.scalar(
-        select(Call.provider_call_id).where(Call.id == call_id, Call.ended_at.is_(None))
-    )
-    if provider_call_id is not None:
-        after_commit(session).acts.append(RedirectCall(provider_call_id))
+    """Once this is committed, have the carrier ask again what to do with a call whose agent is gone.
+
+    One that we place is ended instead: its customer has not been rung, and nobody else is to ring them.
+    """
+    call = (
+        await session.execute(
+            select(Call.provider_call_id, Call.direction).where(
+                Call.id == call_id, Call.ended_at.is_(None), Call.provider_call_id.is_not(None)
+            )
+        )
+    ).one_or_none()
+    if call is not None:
+        is_ours = call.direction is Direction.OUTBOUND
+        act = EndCall(call.provider_call_id) if is_ours else RedirectCall(call.provider_call_id)
+        after_commit(session).acts.append(act)
 
 
 async def connected(session: AsyncSession, agent_id: UUID, now: datetime) -> UUID:

@@ -7,7 +7,7 @@ and `replay` brings it into the database later.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,9 +19,10 @@ from app.domain.prompts import choose_language
 from app.errors import Unavailable
 from app.models.calls import RecordingKind, TraceStep
 from app.observability import metrics
-from app.services import call_flow
+from app.services import call_flow, outbound
 from app.services.agent_log import replay_is_traced, trace
 from app.services.call_facts import find_call, hear_fallback, hear_recording, hear_status
+from app.services.dialler import DialLimits
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
 from app.services.ringer import Ringer
@@ -59,6 +60,7 @@ class Reception:
         spool: keeps requests while the database is away.
         voice_budget: seconds for the first answer.
         read: turns a spooled request back into an event; the carrier's adapter knows how.
+        limits: how often customers may be called.
     """
 
     database: Database
@@ -67,6 +69,7 @@ class Reception:
     spool: Spool
     voice_budget: float
     read: Callable[[Spooled], CallEvent]
+    limits: DialLimits = field(default_factory=DialLimits)
 
     async def answer(self, event: CallEvent, raw: Spooled) -> Answer | None:
         """The answer to a request; None where the carrier only tells and does not ask.
@@ -118,6 +121,16 @@ class Reception:
                     return await call_flow.after_the_beep(session, event, hotline)
                 case EventKind.FALLBACK:
                     return await call_flow.after_an_error(session, event, hotline)
+                case EventKind.OUTBOUND:
+                    return await outbound.after_pick_up(session, event, hotline, self.limits)
+                case EventKind.OUTBOUND_RESULT:
+                    return await outbound.after_customer(session, event, hotline, self.limits)
+                case EventKind.OUTBOUND_STATUS:
+                    await outbound.hear_status(session, event, hotline, self.limits)
+                    return None
+                case EventKind.OUTBOUND_MACHINE:
+                    await outbound.hear_machine(session, event)
+                    return None
                 case EventKind.DIAL_RESULT:
                     answer = await call_flow.after_dialling(session, event, hotline)
                 case _:
@@ -152,8 +165,11 @@ class Reception:
         hotline = self.hotline.now
         language = self._language(event, hotline)
         match event.kind:
-            case EventKind.STATUS | EventKind.RECORDING:
+            case EventKind.STATUS | EventKind.RECORDING | EventKind.OUTBOUND_STATUS | EventKind.OUTBOUND_MACHINE:
                 return None
+            case EventKind.OUTBOUND | EventKind.OUTBOUND_RESULT:
+                # Without the record nobody knows whether the customer may be rung.
+                return HangUp(language)
             case EventKind.VOICEMAIL:
                 return HangUp(language, message_kept=True)
             case EventKind.DIAL_RESULT if event.dial_status is CarrierStatus.COMPLETED:
@@ -245,11 +261,17 @@ class Reception:
                     await hear_fallback(session, event, hotline)
                 case EventKind.DIAL_RESULT:
                     await call_flow.hear_dial_result(session, event, hotline)
+                case EventKind.OUTBOUND_STATUS:
+                    await outbound.hear_status(session, event, hotline, self.limits)
+                case EventKind.OUTBOUND_RESULT:
+                    await outbound.after_customer(session, event, hotline, self.limits)
+                case EventKind.OUTBOUND_MACHINE:
+                    await outbound.hear_machine(session, event)
                 case EventKind.WAIT if event.digits == call_flow.KEEP_PLACE:
                     await call_flow.keep_place_of(session, event, hotline)
-                case EventKind.WAIT | EventKind.VOICE:
+                case EventKind.WAIT | EventKind.VOICE | EventKind.OUTBOUND:
                     pass
-            if raw.sent_elsewhere:
+            if raw.sent_elsewhere and event.attempt_id is None:
                 await call_flow.hear_sent_elsewhere(session, event, hotline)
             call = await find_call(session, event.provider, call_id)
             if call is not None:

@@ -31,7 +31,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A verified carrier request as it came: the route's name, its form body, and when.
+    """A verified carrier request as it came: the route's name, its form body, when, and its address's `query`.
 
     `sent_elsewhere` is true where the caller was sent to the fallback number or to voicemail. `name` is the one under
     which it waits; empty until then.
@@ -42,6 +42,7 @@ class Spooled:
     received_at: datetime
     sent_elsewhere: bool = False
     name: str = ""
+    query: str = ""
 
 
 class Spool:
@@ -89,6 +90,7 @@ class Spool:
                 "body": item.body,
                 "received_at": item.received_at.isoformat(),
                 "sent_elsewhere": item.sent_elsewhere,
+                "query": item.query,
             }
         )
         try:
@@ -167,6 +169,7 @@ class Spool:
                 received_at=datetime.fromisoformat(content["received_at"]),
                 sent_elsewhere=content.get("sent_elsewhere", False),
                 name=name,
+                query=content.get("query", ""),
             )
         except (ValueError, KeyError, TypeError) as error:
             self.set_aside(Spooled("", "", datetime.now(UTC), name=name), error)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
+from uuid import UUID
 
 from app.domain.call_states import CarrierStatus
 
@@ -24,6 +25,12 @@ class EventKind(StrEnum):
     RECORDING = "recording"
     STATUS = "status"
     FALLBACK = "fallback"
+    OUTBOUND = "outbound"
+    """The agent of a call that we place has picked up: what now?"""
+    OUTBOUND_RESULT = "outbound_result"
+    OUTBOUND_STATUS = "outbound_status"
+    OUTBOUND_MACHINE = "outbound_machine"
+    """Whether a person or a machine answered the customer's phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,8 @@ class CallEvent:
     of another party's leg. `occurred_at` is the carrier's own time of it and `seconds` how long a leg that is over
     lasted, where it tells them. Numbers are raw, as the carrier sent them. `params` holds every parameter as it came
     (of a repeated one the last value) and is what the inbox keeps. `is_message` is true of a recording made after the
-    beep.
+    beep. `attempt_id` names the placing of a call by us that it is about; `is_machine` is of its customer's end, and
+    `is_not_in_service` says that the number that was rung leads nowhere.
     """
 
     kind: EventKind
@@ -59,6 +67,9 @@ class CallEvent:
     error_code: str | None = None
     error_url: str | None = None
     idempotency_token: str | None = None
+    attempt_id: UUID | None = None
+    is_machine: bool | None = None
+    is_not_in_service: bool = False
     params: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -137,7 +148,21 @@ class HangUp:
     message_kept: bool = False
 
 
-Answer = RingAgent | Wait | CallbackPromised | TakeVoicemail | ForwardCall | HangUp
+@dataclass(frozen=True, slots=True)
+class RingCustomer:
+    """The agent has picked up: ring the customer whom `attempt_id` is to reach, with our number shown.
+
+    Not recorded: the customer would have to be told first.
+    """
+
+    number: str
+    caller_id: str
+    ring_seconds: int
+    attempt_id: UUID
+    detect_machine: bool = False
+
+
+Answer = RingAgent | Wait | CallbackPromised | TakeVoicemail | ForwardCall | HangUp | RingCustomer
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +185,8 @@ class CarrierCall:
     from_: str
     status: CarrierStatus
     created_at: datetime | None
+    parent_call_id: str | None = None
+    """Of a leg, the call that it was dialled from."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -270,4 +270,5 @@ def _carrier_call(call: Any) -> CarrierCall:
         from_=call._from or "",  # noqa: SLF001  # public upstream: `from` is a keyword, so it was given this name
         status=CALL_STATUSES[call.status],
         created_at=call.date_created,
+        parent_call_id=call.parent_call_sid or None,
     )

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qs
+from uuid import UUID
 
 from app.domain.call_states import CarrierStatus
 from app.errors import BadRequest
@@ -18,6 +20,9 @@ IDEMPOTENCY_HEADER = "I-Twilio-Idempotency-Token"
 
 ROUTES: Mapping[EventKind, str] = {kind: f"/telephony/twilio/{kind.value.replace('_', '-')}" for kind in EventKind}
 """The path on which each kind of event arrives."""
+
+ATTEMPT_PARAMETER = "attempt"
+"""In the query of the outbound routes: the id of a placing of a call by us."""
 
 CALL_SID = re.compile("CA[0-9a-fA-F]{32}")
 
@@ -38,6 +43,10 @@ CALL_STATUSES: Mapping[str, CarrierStatus] = {status.value.replace("_", "-"): st
 _DIAL_STATUSES = {**CALL_STATUSES, "answered": CarrierStatus.COMPLETED}
 
 
+# 404 Not Found, 410 Gone, 484 Address Incomplete, 604 Does Not Exist Anywhere (RFC 3261, section 21).
+_NO_SUCH_NUMBER = frozenset({"404", "410", "484", "604"})
+
+
 class BadCallSid(BadRequest):
     """The request names no call, or its name is garbled."""
 
@@ -46,7 +55,12 @@ class BadCallSid(BadRequest):
 
 
 def call_event(
-    kind: EventKind, form: FormFields, received_at: datetime, *, idempotency_token: str | None = None
+    kind: EventKind,
+    form: FormFields,
+    received_at: datetime,
+    *,
+    idempotency_token: str | None = None,
+    query: str = "",
 ) -> CallEvent:
     """Turn the fields of a verified request into an event.
 
@@ -55,6 +69,7 @@ def call_event(
         form: its fields; of a repeated one the last value counts.
         received_at: when it came, aware UTC.
         idempotency_token: the I-Twilio-Idempotency-Token header, the same in each of Twilio's own retries.
+        query: the address's, in which `attempt` names the placing of a call by us that it is about.
 
     What cannot be read (an unknown status, a number with letters, the garbled id of another leg) is None; as it came it
     is in `params`.
@@ -89,6 +104,9 @@ def call_event(
         is_message=get("RecordingSource") == "RecordVerb",
         error_code=get("ErrorCode", "")[:MAX_TEXT] or None,
         error_url=get("ErrorUrl") or None,
+        attempt_id=_attempt(query),
+        is_machine=_is_machine(get("AnsweredBy", "")),
+        is_not_in_service=get("SipResponseCode", "") in _NO_SUCH_NUMBER,
         idempotency_token=_clean(idempotency_token, MAX_TEXT) or None if idempotency_token else None,
         params=params,
     )
@@ -110,6 +128,21 @@ def _clean(text: str, length: int) -> str:
 
 def _matching(pattern: re.Pattern[str], text: str | None) -> str | None:
     return text if text and pattern.fullmatch(text) else None
+
+
+def _attempt(query: str) -> UUID | None:
+    given = parse_qs(query).get(ATTEMPT_PARAMETER, [""])[-1]
+    try:
+        return UUID(given)
+    except ValueError:
+        return None
+
+
+def _is_machine(answered_by: str) -> bool | None:
+    """https://www.twilio.com/docs/voice/answering-machine-detection: human, machine_…, fax, unknown."""
+    if answered_by == "human":
+        return False
+    return True if answered_by == "fax" or answered_by.startswith("machine_") else None
 
 
 def _number(text: str | None) -> int | None:

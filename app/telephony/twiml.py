@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from twilio.twiml.voice_response import Dial, Gather, VoiceResponse
 
@@ -21,11 +22,12 @@ from app.telephony.port import (
     ForwardCall,
     HangUp,
     RingAgent,
+    RingCustomer,
     TakeVoicemail,
     VoicemailReason,
     Wait,
 )
-from app.telephony.twilio_events import ROUTES
+from app.telephony.twilio_events import ATTEMPT_PARAMETER, ROUTES
 
 MEDIA_TYPE: Final = "text/xml; charset=utf-8"
 
@@ -89,6 +91,10 @@ class Links:
         """A leg's progress."""
         return self.base + ROUTES[EventKind.STATUS]
 
+    def about(self, kind: EventKind, attempt_id: UUID) -> str:
+        """A route of a call that we place, for one placing of it."""
+        return f"{self.base}{ROUTES[kind]}?{urlencode({ATTEMPT_PARAMETER: str(attempt_id)})}"
+
 
 def render(answer: Answer, links: Links, *, now: datetime | None = None) -> str:
     """The TwiML for an answer: an XML document of fewer than `MAX_LENGTH` characters, the same for the same arguments.
@@ -127,6 +133,8 @@ def _render(answer: Answer, links: Links, opening: str) -> str:
             _dial(response, FORWARD_RING_SECONDS, answer.caller_id, action=links.dial_result, method="POST").number(
                 _fit_for_xml(answer.number)
             )
+        case RingCustomer():
+            _ring_customer(response, answer, links)
         case HangUp():
             if answer.message_kept:
                 _say(response, prompt(Prompt.MESSAGE_KEPT, answer.language), answer.language)
@@ -186,6 +194,27 @@ def _ring_agent(response: VoiceResponse, answer: RingAgent, links: Links) -> Non
         status_callback=links.status,
         status_callback_event=_LEG_EVENTS,
         status_callback_method="POST",
+    )
+
+
+def _ring_customer(response: VoiceResponse, answer: RingCustomer, links: Links) -> None:
+    attempt = answer.attempt_id
+    action = links.about(EventKind.OUTBOUND_RESULT, attempt)
+    dial = _dial(response, answer.ring_seconds, answer.caller_id, action=action, method="POST")
+    # Detection at a dialled <Number> listens beside the conversation and never holds it up.
+    listening: dict[str, str] = {}
+    if answer.detect_machine:
+        listening = {
+            "machine_detection": "Enable",
+            "amd_status_callback": links.about(EventKind.OUTBOUND_MACHINE, attempt),
+            "amd_status_callback_method": "POST",
+        }
+    dial.number(
+        _fit_for_xml(answer.number),
+        status_callback=links.about(EventKind.OUTBOUND_STATUS, attempt),
+        status_callback_event=_LEG_EVENTS,
+        status_callback_method="POST",
+        **listening,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -16,6 +17,7 @@ from app.telephony.port import (
     ForwardCall,
     HangUp,
     RingAgent,
+    RingCustomer,
     TakeVoicemail,
     VoicemailReason,
     Wait,
@@ -119,6 +121,7 @@ async def test_trouble_is_understood(line: Line, carrier: TwilioCarrier) -> None
     assert len(await carrier.list_calls(to=CALLER, started_after=before)) == 1
 
 
+ATTEMPT = UUID("01930000-0000-7000-8000-00000000000a")
 VOICEMAIL = TakeVoicemail("zh-CN", VoicemailReason.NOBODY, offer_callback=True)
 
 
@@ -133,6 +136,7 @@ VOICEMAIL = TakeVoicemail("zh-CN", VoicemailReason.NOBODY, offer_callback=True)
             CallbackPromised("en"),
             ForwardCall("+12025550111", "en", caller_id=HOTLINE),
             HangUp("zh-CN", message_kept=True),
+            RingCustomer("+12025550111", HOTLINE, 20, ATTEMPT, detect_machine=True),
         )
     ]
     + [pytest.param(safe_answer(Links(PUBLIC_URL), "+12025550111"), id="safe_answer")],
@@ -140,7 +144,7 @@ VOICEMAIL = TakeVoicemail("zh-CN", VoicemailReason.NOBODY, offer_callback=True)
 async def test_everything_we_answer_is_twiml_that_is_known(hotline: Hotline, line: Line, twiml: str) -> None:
     goodbye = render(HangUp("en"), Links(PUBLIC_URL))
     hotline.will(VOICE, twiml)
-    for route in ("dial-result", "wait", "voicemail"):
+    for route in ("dial-result", "wait", "voicemail", "outbound-result"):
         hotline.will(f"/telephony/twilio/{route}", goodbye)
     line.set_script("client:lin", "answer after 1s, hang up after 4s")
     line.set_script("+12025550111", "no answer")
@@ -155,4 +159,4 @@ async def test_everything_we_answer_is_twiml_that_is_known(hotline: Hotline, lin
 
 
 def test_every_kind_of_answer_is_tried() -> None:
-    assert len(Answer.__args__) == 6
+    assert len(Answer.__args__) == 7

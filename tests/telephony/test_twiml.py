@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from typing import get_args
+from uuid import UUID
 from xml.etree import ElementTree as ET  # our own output, not a stranger's
 
 import pytest
@@ -16,6 +17,7 @@ from app.telephony.port import (
     ForwardCall,
     HangUp,
     RingAgent,
+    RingCustomer,
     TakeVoicemail,
     VoicemailReason,
     Wait,
@@ -91,6 +93,30 @@ def test_a_recorded_call_is_announced() -> None:
         "record": "record-from-answer-dual",
         "recordingStatusCallback": f"{BASE}/telephony/twilio/recording",
         "recordingStatusCallbackMethod": "POST",
+    }
+
+
+def test_ringing_the_customer_of_a_call_that_we_place() -> None:
+    attempt = UUID("01930000-0000-7000-8000-00000000000a")
+    twiml = render(RingCustomer("+8613912345678", "+864001234567", 30, attempt, detect_machine=True), LINKS)
+    dial = only(twiml, "Dial")
+    assert tags(twiml) == ["Dial"]
+    assert dial.attrib == {
+        "action": f"{BASE}/telephony/twilio/outbound-result?attempt={attempt}",
+        "method": "POST",
+        "timeout": "30",
+        "answerOnBridge": "true",
+        "callerId": "+864001234567",
+    }
+    [number] = dial
+    assert (number.tag, number.text) == ("Number", "+8613912345678")
+    assert number.attrib == {
+        "statusCallback": f"{BASE}/telephony/twilio/outbound-status?attempt={attempt}",
+        "statusCallbackEvent": "initiated ringing answered completed",
+        "statusCallbackMethod": "POST",
+        "machineDetection": "Enable",
+        "amdStatusCallback": f"{BASE}/telephony/twilio/outbound-machine?attempt={attempt}",
+        "amdStatusCallbackMethod": "POST",
     }
 
 
@@ -251,6 +277,7 @@ def answers() -> st.SearchStrategy[Answer]:
         st.builds(TakeVoicemail, LANGUAGE, st.sampled_from(VoicemailReason), st.none() | moments, TEXT, st.booleans()),
         st.builds(ForwardCall, HOSTILE, LANGUAGE, HOSTILE),
         st.builds(HangUp, LANGUAGE, st.booleans()),
+        st.builds(RingCustomer, HOSTILE, HOSTILE, st.integers(1, 600), st.uuids(), st.booleans()),
     )
 
 
@@ -281,7 +308,7 @@ def test_fault_14_hostile_texts_stay_texts(answer: Answer) -> None:
 
 def test_every_answer_is_tried_above() -> None:
     built = {strategy.__name__ for strategy in get_args(Answer)}
-    assert built == {"RingAgent", "Wait", "CallbackPromised", "TakeVoicemail", "ForwardCall", "HangUp"}
+    assert built == {"RingAgent", "Wait", "CallbackPromised", "TakeVoicemail", "ForwardCall", "HangUp", "RingCustomer"}
 
 
 def test_a_hostile_greeting_is_said_and_cut() -> None:

@@ -59,10 +59,10 @@ async def where_it_rings(
 
 
 async def first_number(session: AsyncSession, customer: Customer) -> str | None:
-    """The number (E.164) by which a customer is called first, if they have any."""
+    """The number (E.164) by which a customer is called first, if they have any that is not known to be wrong."""
     return await session.scalar(
         select(CustomerPhone.e164)
-        .where(CustomerPhone.customer_id == customer.id)
+        .where(CustomerPhone.customer_id == customer.id, CustomerPhone.wrong_since.is_(None))
         .order_by(CustomerPhone.is_primary.desc(), CustomerPhone.created_at, CustomerPhone.id)
         .limit(1)
     )

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from app.telephony.simulator.calls import CallOver, Instructions, Redirected, SimCall
+from app.telephony.simulator.calls import CallOver, Fetch, Instructions, Redirected, SimCall
 from app.telephony.simulator.events import SimEventKind
 from app.telephony.simulator.interpreter import TwimlRun, resolve
 from app.telephony.simulator.params import pairs
@@ -15,6 +15,7 @@ from app.telephony.simulator.twiml import Document, Verb
 from app.telephony.simulator.waiting import first_of
 
 MAX_NOUNS = 10
+DETECTION_SECONDS = 3.0
 
 
 async def dial(run: TwimlRun, verb: Verb, document: Document) -> Instructions | None:
@@ -35,6 +36,7 @@ class _Dialling:
         self._verb = verb
         self._document = document
         self._legs: list[SimCall] = []
+        self._listened: dict[str, Fetch] = {}
         self._winner: SimCall | None = None
         self._talked_from: float | None = None
         self._talked_at = ""
@@ -104,6 +106,9 @@ class _Dialling:
             started_at=now,
             status=CallStatus.INITIATED,
         )
+        if noun.attributes.get("machineDetection") and (url := noun.attributes.get("amdStatusCallback")) is not None:
+            method = self._run.method(noun, "amdStatusCallbackMethod")
+            self._listened[record.sid] = Fetch(resolve(self._document, url), method)
         script = call.conversation.exchange.people.script_of(to)
         return SimCall(call.conversation, record, script=script.then, parent=call, status_callback=callback)
 
@@ -129,6 +134,8 @@ class _Dialling:
         self._talked_at = mail_time(self._call.clock.now())
         leg.emit(SimEventKind.LEG_ANSWERED, f"{leg.record.to} answers", to=leg.record.to)
         leg.start_acting()
+        if (told := self._listened.get(leg.sid)) is not None:
+            leg.conversation.spawn(self._tell_who_answered(leg, told))
         await self._call.race(_parted(leg, time_limit))
         try:
             leg.check()
@@ -138,6 +145,14 @@ class _Dialling:
             leg.conversation.spawn(self._run.for_leg(leg).run(redirected.to))
             return
         leg.end(CallStatus.COMPLETED, "time limit")
+
+    async def _tell_who_answered(self, leg: SimCall, told: Fetch) -> None:
+        """Some seconds into the conversation, beside it (https://www.twilio.com/docs/voice/answering-machine-detection)."""
+        await leg.clock.sleep(DETECTION_SECONDS)
+        is_machine = leg.conversation.exchange.people.script_of(leg.record.to).is_machine
+        leg.record.answered_by = "machine_start" if is_machine else "human"
+        milliseconds = round(DETECTION_SECONDS * 1000)
+        await leg.tell(told.url, told.method, pairs(("MachineDetectionDuration", milliseconds)))
 
     def _end_legs(self, unanswered: CallStatus, reason: str, *, but: SimCall | None = None) -> None:
         for leg in self._legs:

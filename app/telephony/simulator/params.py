@@ -84,5 +84,7 @@ def status_params(
         ("Timestamp", mail_time(at)),
     ]
     if record.ended and status is record.status:
+        if record.sip_code is not None:
+            params.append(("SipResponseCode", record.sip_code))
         params += [("CallDuration", str(record.duration)), ("Duration", str(math.ceil(record.duration / 60)))]
     return params

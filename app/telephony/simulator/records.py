@@ -68,6 +68,7 @@ class CallRecord:
     parent_sid: str | None = None
     caller_name: str | None = None
     answered_by: str | None = None
+    sip_code: str | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
     answered_second: float | None = None

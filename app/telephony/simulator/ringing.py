@@ -17,6 +17,10 @@ async def ring(call: SimCall, script: AgentScript, seconds: float) -> bool:
     if script.reaction is Reaction.UNREACHABLE:
         call.end(CallStatus.FAILED, "unreachable")
         return False
+    if script.reaction is Reaction.NOT_IN_SERVICE:
+        call.record.sip_code = "404"
+        call.end(CallStatus.FAILED, "not in service")
+        return False
     if script.reaction is Reaction.BUSY:
         call.end(CallStatus.BUSY, "busy")
         return False

@@ -29,7 +29,18 @@ CALLER_PHRASES = (
     "hang up when ringing after 2s",
     "hang up when answered after 5s",
 )
-AGENT_PHRASES = ("answer", "answer after 2s", "no answer", "busy", "decline", "decline after 2s", "unreachable", "live")
+AGENT_PHRASES = (
+    "answer",
+    "answer after 2s",
+    "machine answers after 2s",
+    "no answer",
+    "busy",
+    "decline",
+    "decline after 2s",
+    "unreachable",
+    "not in service",
+    "live",
+)
 
 
 class ScriptError(ValueError):
@@ -125,6 +136,7 @@ class Reaction(StrEnum):
     BUSY = "busy"
     DECLINE = "decline"
     UNREACHABLE = "unreachable"
+    NOT_IN_SERVICE = "not in service"
     LIVE = "live"  # waits to be told
 
 
@@ -135,6 +147,7 @@ class AgentScript:
     reaction: Reaction
     after: float = 0.0
     then: CallerScript = CallerScript()
+    is_machine: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -144,18 +157,22 @@ class AgentScript:
         if not phrases:
             raise ScriptError(text, "says nothing about answering", accepted)
         match = re.fullmatch(
-            rf"(?:(answer|decline)(?: after {_DURATION})?|(no answer|busy|unreachable|live))", phrases[0]
+            rf"(?:(answer|decline|machine answers)(?: after {_DURATION})?"
+            r"|(no answer|busy|unreachable|not in service|live))",
+            phrases[0],
         )
         if match is None:
             raise ScriptError(phrases[0], "must say first what is done when it rings", accepted)
-        reaction = Reaction(match[1] or match[3])
+        is_machine = match[1] == "machine answers"
+        reaction = Reaction.ANSWER if is_machine else Reaction(match[1] or match[3])
         if len(phrases) > 1 and reaction not in (Reaction.ANSWER, Reaction.LIVE):
             raise ScriptError(phrases[1], f"nothing can come after {reaction.value!r}", accepted)
         then = CallerScript(*_caller_steps(phrases[1:], accepted))
-        return cls(reaction, _duration(match[2] or "0", phrases[0], accepted), then)
+        return cls(reaction, _duration(match[2] or "0", phrases[0], accepted), then, is_machine)
 
     def __str__(self) -> str:
-        first = self.reaction.value + (f" after {_seconds(self.after)}" if self.after else "")
+        reaction = "machine answers" if self.is_machine else self.reaction.value
+        first = reaction + (f" after {_seconds(self.after)}" if self.after else "")
         return ", ".join(part for part in (first, str(self.then)) if part)
 
 

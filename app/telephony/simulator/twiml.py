@@ -98,7 +98,9 @@ ATTRIBUTES: Mapping[str, frozenset[str]] = {
 
 
 # Of these the ones that the simulator does not play.
-NOT_SIMULATED = frozenset({"hangupOnStar", "sequential", "referUrl", "url", "sendDigits", "transcribe"}) | _AMD
+NOT_SIMULATED = frozenset({"hangupOnStar", "sequential", "referUrl", "url", "sendDigits", "transcribe"}) | (
+    _AMD - {"machineDetection", "amdStatusCallback", "amdStatusCallbackMethod"}
+)
 
 
 class TwimlError(Exception):

@@ -1,0 +1,283 @@
+"""Placing a call: the agent's phone rings, then the customer's, and whatever comes of it is on the record."""
+
+import asyncio
+
+import pytest
+
+from app.schemas.screen_pop import ScreenPop
+from app.telephony.simulator import RestFault, RestProblem, SimEventKind, Trouble
+from tests.calls.carrier import DIALLED, call_sid, voice
+from tests.calls.carrier import rung as dialled
+from tests.calls.conftest import Hotline, MakeHotline, until
+from tests.calls.dialling import (
+    CUSTOMER,
+    agents_rung,
+    attempt_of,
+    call,
+    calling_hotline,
+    customer_of,
+    ended,
+    refused,
+    rung,
+)
+
+
+@pytest.fixture
+async def hotline(make_hotline: MakeHotline) -> Hotline:
+    return await calling_hotline(make_hotline)
+
+
+async def test_a_call_from_click_to_wrap_up(hotline: Hotline) -> None:
+    desk = await hotline.desk()
+    code = await customer_of(hotline)
+
+    placed = await call(desk, customer=code)
+    offered = await desk.until("call.offered")
+    pop = ScreenPop.model_validate(offered["data"]["screen_pop"])
+    await desk.until("presence.changed", state="on_call")
+    await desk.until("call.answered")
+    over = await desk.until("call.ended")
+    await desk.until("presence.changed", state="wrap_up")
+
+    assert pop.customer is not None
+    assert (pop.customer.code, pop.call.direction, pop.call.dialled) == (code, "outbound", CUSTOMER)  # type: ignore[union-attr]
+    assert placed["direction"] == "outbound"
+    assert over["data"]["result"] == "answered"
+    (sim,) = agents_rung(hotline)
+    (leg,) = rung(hotline)
+    assert (sim.record.to, leg.record.from_) == (f"client:{desk.agent.identity}", DIALLED)
+    attempt = await ended(hotline, placed["id"])
+    assert (attempt["state"], attempt["result"], attempt["provider_call_id"]) == ("ended", "answered", sim.sid)
+    assert (await desk.wrap_up(placed["id"], notes="很好")).status_code == 200
+    shown = (await desk.http.get(f"/api/v1/calls/{placed['id']}")).json()
+    assert (shown["state"], shown["provider_call_id"], shown["answered_by"]["id"]) == (
+        "completed",
+        sim.sid,
+        str(desk.agent.id),
+    )
+    timeline = (await desk.http.get(f"/api/v1/customers/{code}/timeline")).json()["items"]
+    assert [(entry["direction"], entry["summary"]) for entry in timeline] == [("outbound", "很好")]
+    steps = [step["step"] for step in (await desk.http.get(f"/api/v1/calls/{placed['id']}/trace")).json()["steps"]]
+    assert steps[:2] == ["received", "reserved"]
+    assert {"pushed", "shown", "customer_rung", "answered", "ended", "wrapped_up"} <= set(steps)
+
+
+async def test_customers_who_are_not_reached(make_hotline: MakeHotline) -> None:
+    phones = {
+        "+8613900000001": ("no answer", "no_answer", "not_reached"),
+        "+8613900000002": ("busy", "busy", "not_reached"),
+        "+8613900000003": ("unreachable", "failed", "failed"),
+        "+8613900000004": ("not in service", "not_in_service", "failed"),
+    }
+    numbers = {number: phone for number, (phone, _, _) in phones.items()}
+    hotline = await calling_hotline(make_hotline, line={"numbers": numbers})
+    desk = await hotline.desk()
+
+    for number, (_, result, state) in phones.items():
+        placed = await call(desk, number=number)
+        assert (await ended(hotline, placed["id"]))["result"] == result
+        await desk.until("presence.changed", state="available")
+        assert (await desk.http.get(f"/api/v1/calls/{placed['id']}")).json()["state"] == state
+
+
+async def test_a_machine_answers(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(
+        make_hotline, line={"numbers": {CUSTOMER: "machine answers after 1s, hang up after 20s"}}
+    )
+    desk = await hotline.desk()
+
+    placed = await call(desk, number=CUSTOMER)
+
+    attempt = await ended(hotline, placed["id"])
+    assert (attempt["result"], attempt["is_machine"]) == ("voicemail", True)
+
+
+async def test_an_agent_who_does_not_pick_up_has_no_customer_rung(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="no answer")
+    desk = await hotline.desk()
+
+    placed = await call(desk, number=CUSTOMER)
+
+    assert (await ended(hotline, placed["id"]))["result"] == "agent_not_reached"
+    await desk.until("presence.changed", state="break")
+    assert rung(hotline) == []
+
+
+async def test_going_offline_ends_the_call_before_the_customer_is_rung(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="live")
+    desk = await hotline.desk()
+    placed = await call(desk, number=CUSTOMER)
+    (sim,) = agents_rung(hotline)
+
+    await desk.be("offline")
+
+    assert (await ended(hotline, placed["id"]))["result"] == "agent_not_reached"
+    assert (await sim.finished()).data["status"] == "canceled"
+    assert rung(hotline) == []
+
+
+@pytest.mark.parametrize(
+    ("trouble", "copies"),
+    [
+        (Trouble(webhook_copies=3, status_copies=2, status_shuffle=4, seed=3), "several"),
+        (Trouble(status_delay=30, seed=5), "late"),
+        (Trouble(status_drop=1.0), "no"),
+    ],
+    ids=["repeated and shuffled", "late", "dropped"],
+)
+async def test_status_callbacks_in_any_order(make_hotline: MakeHotline, trouble: Trouble, copies: str) -> None:
+    """Whatever the carrier repeats, mixes up or drops: one call, and the same record."""
+    hotline = await calling_hotline(make_hotline, line={"trouble": trouble})
+    desk = await hotline.desk()
+
+    placed = await call(desk, number=CUSTOMER)
+
+    assert (await ended(hotline, placed["id"]))["result"] == "answered"
+    await until(lambda: _is(desk, "wrap_up"), "they wrap up")
+    assert len(rung(hotline)) == 1
+    assert (await desk.http.get(f"/api/v1/calls/{placed['id']}")).json()["state"] == "completed"
+
+
+async def _is(desk: object, state: str) -> bool:
+    return await desk.presence() == state  # type: ignore[attr-defined, no-any-return]
+
+
+async def test_a_second_call_of_the_carriers_for_one_attempt_rings_nobody(make_hotline: MakeHotline) -> None:
+    """Should a request be carried out twice after all: the second call is ended, and its agent hears a goodbye."""
+    hotline = await calling_hotline(make_hotline, agents="live")
+    desk = await hotline.desk()
+    placed = await call(desk, number=CUSTOMER)
+    attempt = await attempt_of(hotline, placed["id"])
+    (sim,) = agents_rung(hotline)
+    other = call_sid()
+    form = voice(other, DIALLED, f"client:{desk.agent.identity}", status="in-progress")
+
+    route = f"outbound?attempt={attempt['id']}"
+    assert dialled(await hotline.wire.twiml(route, form)) is None
+    first = voice(sim.sid, DIALLED, f"client:{desk.agent.identity}", status="in-progress")
+    assert dialled(await hotline.wire.twiml(route, first)) == CUSTOMER
+
+
+async def test_who_may_not_be_called(make_hotline: MakeHotline) -> None:
+    """Every rule has its code, and nothing is left behind."""
+    hotline = await calling_hotline(make_hotline)
+    desk = await hotline.desk()
+    refusing = await customer_of(hotline, "+8613900000001", do_not_call=True)
+    without_phone = await customer_of(hotline, "+8613900000003")
+    await hotline.execute("DELETE FROM customer_phones WHERE e164 = '+8613900000003'")
+    before = await hotline.counts()
+
+    for wanted, code in [
+        ({"customer": refusing}, "do_not_call"),
+        ({"number": "+8613900000001"}, "do_not_call"),
+        ({"customer": without_phone}, "no_number"),
+        ({"number": "110"}, "number_not_allowed"),
+        ({"number": "+19005551234"}, "number_not_allowed"),
+        ({"number": "hello"}, "number_not_allowed"),
+        ({"number": DIALLED}, "own_number"),
+    ]:
+        problem = await refused(desk, **wanted)
+        assert problem["code"] == code, wanted
+        assert problem["words"]["zh"]
+    await hotline.execute("UPDATE calling_windows SET opens = '00:00', closes = '00:01'")
+    problem = await refused(desk, number=CUSTOMER)
+    assert problem["code"] == "window_closed"
+    assert problem["until"].endswith("Z")
+    assert (await refused(desk, 404, customer="C9999999"))["code"] == "no_such_customer"
+    assert (await desk.http.post("/api/v1/calls", json={})).status_code == 422
+
+    assert await hotline.counts() == before
+    assert await desk.presence() == "available"
+    assert hotline.line.calls == ()
+
+
+async def test_a_number_is_called_so_often_a_day(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, callee_calls_a_day=1, line={"default_number": "busy"})
+    desk = await hotline.desk()
+    await ended(hotline, (await call(desk, number=CUSTOMER))["id"])
+    await until(lambda: _is(desk, "available"), "they are free")
+
+    assert (await refused(desk, number=CUSTOMER))["code"] == "called_too_often"
+    await hotline.execute("UPDATE dial_attempts SET started_at = started_at - interval '25 hours'")
+    await call(desk, number=CUSTOMER)
+
+
+async def test_agents_who_cannot_call(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="live")
+    one, two = await hotline.desk(), await hotline.desk()
+    await call(one, number=CUSTOMER)
+
+    assert (await refused(one, number="+8613900000009"))["code"] == "agent_not_ready"
+    assert (await refused(two, number=CUSTOMER))["code"] == "already_dialling"
+    await two.be("offline")
+    assert (await refused(two, number="+8613900000009"))["code"] == "agent_not_ready"
+
+
+async def test_five_clicks_at_once_make_one_call(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="live")
+    desk = await hotline.desk()
+
+    answers = await asyncio.gather(*(desk.http.post("/api/v1/calls", json={"number": CUSTOMER}) for _ in range(5)))
+
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
+    assert len(agents_rung(hotline)) == 1
+
+
+async def test_fault_20_the_carrier_asks_to_be_left_alone(hotline: Hotline) -> None:
+    desk = await hotline.desk()
+    hotline.line.trouble = Trouble(rest_faults=(RestFault(RestProblem.TOO_MANY_REQUESTS, retry_after=60),))
+
+    problem = await refused(desk, number=CUSTOMER)
+    again = await refused(desk, number="+8613900000009")
+
+    assert (problem["code"], again["code"]) == ("carrier_busy", "carrier_busy")
+    assert again["retry_at"] == problem["retry_at"]
+    assert agents_rung(hotline) == []
+    assert await desk.presence() == "available"
+    await hotline.execute("UPDATE carrier_pauses SET until = now()")
+    placed = await call(desk, number=CUSTOMER)
+    assert (await ended(hotline, placed["id"]))["result"] == "answered"
+
+
+async def test_fault_20_no_usable_answer_and_the_webhooks_tell(make_hotline: MakeHotline) -> None:
+    """The answer is lost although the call was placed: its webhooks name the attempt, and it goes on."""
+    hotline = await calling_hotline(make_hotline)
+    desk = await hotline.desk()
+    hotline.line.trouble = Trouble(rest_faults=(RestFault(RestProblem.UNAVAILABLE, carried_out=True),))
+
+    placed = await call(desk, number=CUSTOMER)
+
+    attempt = await ended(hotline, placed["id"])
+    (sim,) = agents_rung(hotline)
+    assert (attempt["result"], attempt["provider_call_id"]) == ("answered", sim.sid)
+    assert len(rung(hotline)) == 1
+
+
+async def test_a_refusal_of_the_carriers(hotline: Hotline) -> None:
+    desk = await hotline.desk()
+    hotline.line.credentials.clear()
+
+    problem = await refused(desk, number=CUSTOMER)
+
+    assert (problem["code"], problem["carrier_code"]) == ("carrier_refused", "20003")
+    attempt = await hotline.one("SELECT * FROM dial_attempts")
+    assert (attempt["state"], attempt["result"], attempt["error"]) == ("refused", "failed", "20003")
+    assert await desk.presence() == "available"
+
+
+async def test_do_not_call_counts_until_the_last_moment(make_hotline: MakeHotline) -> None:
+    """fault_23: said while the agent's own phone rings, it still keeps the customer's from ringing."""
+    hotline = await calling_hotline(make_hotline, agents="live")
+    desk = await hotline.desk()
+    code = await customer_of(hotline)
+    placed = await call(desk, customer=code)
+    (sim,) = agents_rung(hotline)
+    await hotline.execute("UPDATE customers SET do_not_call = true WHERE code = :code", code=code)
+
+    await sim.wait_for(SimEventKind.RINGING)
+    await hotline.line.answer(sim.sid)
+
+    attempt = await ended(hotline, placed["id"])
+    assert (attempt["state"], attempt["error"]) == ("refused", "do_not_call")
+    assert rung(hotline) == []
+    await until(lambda: _is(desk, "available"), "they are free")
