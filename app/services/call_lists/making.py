@@ -336,7 +336,8 @@ def _days_after(calendar: WorkingCalendar, day: date) -> list[date]:
 def _working_hours(calendar: WorkingCalendar, day: date) -> tuple[datetime, datetime]:
     """From when to when we work on a day, breaks included."""
     begins = calendar.next_moment(datetime.combine(day, time(0), tzinfo=calendar.zone))
-    ends = datetime.combine(day + timedelta(days=1), time(0), tzinfo=calendar.zone)
+    # Nothing is asked of the day after, which nobody may know yet.
+    ends = datetime.combine(day, time.max, tzinfo=calendar.zone)
     worked = calendar.working_time_between(begins, ends)
     return begins, max(calendar.add_working_time(begins, worked), begins)
 
