@@ -48,6 +48,7 @@ from app.routers.problems import answer_errors
 from app.routers.security_headers import SecurityHeaders
 from app.services import retention, search_index
 from app.services.background import run_beside
+from app.services.callbacks import due
 from app.services.carrier_acts import CarrierActs
 from app.services.dialler import dialler_of, limits_of
 from app.services.hotline import Hotline
@@ -179,6 +180,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     hub = Hub(database, settings.zone)
     run_beside(hub.run(), stack)
     run_beside(retention.keep(database), stack)
+    run_beside(due.keep(database, hotline), stack)
     spool = Spool(settings.data_dir / "spool")
     sockets = Sockets(database, hotline, spool)
     run_beside(sockets.keep_house(), stack)

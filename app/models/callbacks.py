@@ -100,6 +100,7 @@ class Callback(HasId, HasTimes, Base):
         ),
         Index("ix_callbacks_claimed_until", "claimed_until", postgresql_where=text("state IN ('claimed', 'dialing')")),
         Index("ix_callbacks_customer_id_due_at", "customer_id", text("due_at DESC"), text("id DESC")),
+        Index("ix_callbacks_to_e164", "to_e164", postgresql_where=text("to_e164 IS NOT NULL")),
         Index("ix_callbacks_owner_id_due_at", "owner_id", "due_at", "id"),
         Index(
             "uq_callbacks_call_id_reason",

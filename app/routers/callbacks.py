@@ -26,10 +26,12 @@ from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.services.access import ScopeMissing, Signed
 from app.services.calendars import CalendarNotKnown
-from app.services.callbacks import changing, listing, outcomes
+from app.services.callbacks import changing, ending, listing, outcomes
 from app.services.callbacks.by_hand import DoNotCall, NoNumber, promise_by_hand
-from app.services.callbacks.changing import CallbackBusy, CallbackEnded, NoSuchCallback, NotYourCallback
+from app.services.callbacks.changing import CallbackEnded, NoSuchCallback, NotYourCallback
+from app.services.callbacks.ending import CallbackBusy
 from app.services.callbacks.listing import CallbackFilter
+from app.services.callbacks.of_calls import leave_queue
 from app.services.callbacks.times import DueInThePast, DueTooFar, NoLegalTime, OutsideWindow
 from app.services.contact_masking import callback_for, whole_callback_for
 from app.services.customers import CustomerErased, NoSuchCustomer, VersionConflict, find_customer
@@ -167,7 +169,8 @@ async def cancel_callback(
     """The call is not owed any more; say why."""
     now = datetime.now(UTC)
     callback = await changing.to_change(session, ref, user, now, read_versions(if_match))
-    await changing.cancel(session, callback, now=now, why=given.why, by=user.agent_id)
+    await ending.cancel(session, callback, now=now, why=given.why, by=user.agent_id)
+    await leave_queue(session, callback, now)
     return await _answer(session, callback.id, user, response)
 
 

@@ -29,6 +29,7 @@ from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import Presence
 from app.services.agent_log import tell, trace
+from app.services.callbacks.of_calls import caller_got_through, keep_in_step
 from app.services.hotline import Hotline
 from app.services.presence import holding, move, withdraw
 from app.services.standing import note_contact
@@ -165,6 +166,8 @@ async def join_own_status(
             await _let_agent_go(session, call, hotline, event.received_at)
     settle(call)
     await session.flush()
+    if status.is_terminal and call.answered_at is None:
+        await keep_in_step(session, call, hotline, event.received_at)
 
 
 async def _let_agent_go(session: AsyncSession, call: Call, hotline: Hotline, now: datetime) -> None:
@@ -239,6 +242,8 @@ async def join_leg_status(
         await session.flush()
         if first_time:
             trace(session, call.id, TraceStep.ANSWERED, at=now, agent_id=leg.agent_id)
+            await keep_in_step(session, call, hotline, now)
+            await caller_got_through(session, call, now)
             if call.customer_id is not None:
                 await note_contact(session, call.customer_id, leg.answered_at, wait=False)
             await _begin_talking(session, call, leg, hotline, now)
@@ -307,6 +312,8 @@ async def hear_recording(session: AsyncSession, event: CallEvent, hotline: Hotli
         call.voicemail_at = _moment(event)
         trace(session, call.id, TraceStep.VOICEMAIL, at=event.received_at, seconds=event.recording_seconds)
         settle(call)
+        await session.flush()
+        await keep_in_step(session, call, hotline, event.received_at)
     await session.flush()
 
 

@@ -28,6 +28,7 @@ from app.services.call_facts import (
     join_own_status,
     settle,
 )
+from app.services.callbacks.of_calls import keep_in_step
 from app.services.hotline import Hotline, QueueSetup, Route, open_state
 from app.services.offering import offer
 from app.services.presence import holding, withdraw
@@ -290,6 +291,7 @@ async def _keep_place(session: AsyncSession, call: Call, now: datetime, hotline:
         trace(session, call.id, TraceStep.PLACE_KEPT, at=now)
         settle(call)
         await session.flush()
+        await keep_in_step(session, call, hotline, now)
 
 
 async def hear_dial_result(session: AsyncSession, event: CallEvent, hotline: Hotline) -> None:

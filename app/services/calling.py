@@ -23,7 +23,8 @@ from app.models.routing import Presence
 from app.services.access import Signed
 from app.services.agent_log import trace
 from app.services.calendars import read_calendars
-from app.services.callbacks.changing import CallbackBusy, to_change
+from app.services.callbacks.changing import to_change
+from app.services.callbacks.ending import busy
 from app.services.callbacks.retrying import after_refusal
 from app.services.callbacks.times import first_number
 from app.services.customers import find_customer
@@ -227,7 +228,7 @@ async def _promise(session: AsyncSession, ref: str, user: Signed, now: datetime)
     callback = await to_change(session, ref, user, now)
     is_anothers = callback.state is CallbackState.CLAIMED and callback.claimed_by_id != user.agent_id
     if is_anothers or callback.state is CallbackState.DIALING:
-        raise CallbackBusy("Somebody is making this call right now.", by=None)
+        raise await busy(session, callback)
     return callback
 
 

@@ -30,6 +30,7 @@ from app.models.people import Agent
 from app.models.routing import Presence, Queue
 from app.schemas.customers import PhoneCreate
 from app.services.agent_log import trace
+from app.services.callbacks.of_calls import end_with_wrap_up, owed_for
 from app.services.customer_phones import add_phone
 from app.services.customers import find_customer
 from app.services.hotline import Hotline
@@ -302,6 +303,7 @@ async def wrap_up(
     if then not in CHOSEN_BY_AGENTS:
         raise BadNextPresence("After a call you are available, on a break or offline.")
     call = await _locked_call(session, call_id)
+    owed = await owed_for(session, call_id)
     presence = await holding(session, call_id)
     holds = presence is not None and presence.agent_id == agent_id and presence.state is not Presence.RESERVED
     is_mine = holds or agent_id in (call.answered_by_id, call.wrapped_up_by_id)
@@ -316,6 +318,9 @@ async def wrap_up(
     call.wrapped_up_at = now
     call.wrapped_up_by_id = agent_id
     trace(session, call_id, TraceStep.WRAPPED_UP, at=now, agent_id=agent_id, disposition=disposition)
+    end_with_wrap_up(session, owed, agent_id, now)
+    if owed and call.left_queue_at is None:
+        call.left_queue_at = now
     await session.flush()
     await _write_history(session, call)
     if presence is not None and holds and presence.state is Presence.WRAP_UP:

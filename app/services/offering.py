@@ -10,9 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.db import after_commit
 from app.domain.card import iso
 from app.models.base import new_id
+from app.models.callbacks import Callback
 from app.models.calls import AgentEventType, Call, Leg, TraceStep
 from app.models.routing import AgentPresence, Presence, QueueMember
 from app.services.agent_log import tell, trace
+from app.services.callbacks.due import told_of
+from app.services.callbacks.of_calls import take_kept_place
 from app.services.hotline import Hotline, QueueSetup
 from app.services.reserving import CHOOSE, RESERVE
 from app.services.screen_pop import card_sql, look_up, match_args, match_sql, queue_part, verified_text, verify
@@ -141,7 +144,13 @@ async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Ho
     if queue is None:
         return
     if call.kept_place_at is not None:
-        await _hand_over(session, call, presence, hotline, now)
+        callback = await take_kept_place(session, call.id, presence.agent_id, now)
+        if callback is None:
+            # Somebody has it in hand otherwise, or it is not owed any more: the next in line.
+            call.left_queue_at = now
+            await serve_next(session, presence, hotline, now)
+            return
+        await _hand_over(session, call, callback, presence, hotline, now)
     elif await offer(session, call, queue, hotline, now) is not None:
         assert call.provider_call_id is not None, "who waits was told of by the carrier"
         after_commit(session).acts.append(RedirectCall(call.provider_call_id))
@@ -149,7 +158,12 @@ async def serve_next(session: AsyncSession, presence: AgentPresence, hotline: Ho
 
 
 async def _hand_over(
-    session: AsyncSession, call: Call, presence: AgentPresence, hotline: Hotline, now: datetime
+    session: AsyncSession,
+    call: Call,
+    callback: Callback,
+    presence: AgentPresence,
+    hotline: Hotline,
+    now: datetime,
 ) -> None:
     call.left_queue_at = now
     presence.state = Presence.WRAP_UP
@@ -163,7 +177,12 @@ async def _hand_over(
         session,
         presence.agent_id,
         AgentEventType.CALLBACK_DUE,
-        {"call_id": str(call.id), "promised_at": iso(call.kept_place_at or now), "screen_pop": pop},
+        {
+            "call_id": str(call.id),
+            **told_of(callback),
+            "promised_at": iso(call.kept_place_at or now),
+            "screen_pop": pop,
+        },
         at=now,
         call_id=call.id,
     )

@@ -30,6 +30,7 @@ from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import AgentConnection, AgentPresence, Presence
 from app.services.agent_log import tell, trace
+from app.services.callbacks.of_calls import give_back_kept_place
 from app.services.hotline import Hotline
 from app.services.offering import serve_next
 from app.telephony.port import EndCall, RedirectCall
@@ -120,19 +121,19 @@ async def choose_presence(
         await fetch_caller(session, call_id)
     elif (presence.state, presence.reason) != (state, reason):
         if presence.state is Presence.WRAP_UP and presence.call_id is not None:
-            await _give_back_promise(session, presence.call_id)
+            await _give_back_promise(session, presence.call_id, agent_id, now)
         await move(session, presence, state, hotline, now, reason=reason)
     return PresenceNow(presence.state, presence.reason, presence.since, presence.call_id)
 
 
-async def _give_back_promise(session: AsyncSession, call_id: UUID) -> None:
+async def _give_back_promise(session: AsyncSession, call_id: UUID, agent_id: UUID, now: datetime) -> None:
     call = await session.scalar(
         select(Call)
         .where(Call.id == call_id, Call.kept_place_at.is_not(None), Call.wrapped_up_at.is_(None))
         # The agent's row is locked already, so nobody may be waited for; who holds the call is wrapping it up.
         .with_for_update(key_share=True, skip_locked=True)
     )
-    if call is not None and call.answered_at is None:
+    if call is not None and call.answered_at is None and await give_back_kept_place(session, call.id, agent_id, now):
         call.left_queue_at = None
         await session.flush()
 

@@ -9,9 +9,10 @@ import pytest
 from app.db import Database
 from app.models.callbacks import Callback
 from app.models.people import Role
-from app.services.callbacks.changing import CallbackBusy, cancel, find_callback
+from app.services.callbacks.changing import find_callback
 from app.services.callbacks.claiming import free_the_dead
 from app.services.callbacks.dialling import dial_all_due, dial_due
+from app.services.callbacks.ending import CallbackBusy, cancel
 from app.services.erasing import erase
 from app.services.steady_clock import SteadyClock
 from app.telephony.port import CarrierBusy, CarrierRefused, CarrierStatus

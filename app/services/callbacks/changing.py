@@ -16,13 +16,15 @@ from app.domain.calling_windows import Place
 from app.domain.card import iso
 from app.domain.scopes import Scope
 from app.errors import Conflict, NotAllowed, NotFound
-from app.models.callbacks import Callback, CallbackState
+from app.models.callbacks import Callback, CallbackReason, CallbackState
 from app.models.people import Agent
 from app.models.routing import QueueMember
 from app.schemas.callbacks import CallbackUpdate
 from app.services.access import Signed
 from app.services.calendars import read_calendars
+from app.services.callbacks.ending import busy
 from app.services.callbacks.history import record_change
+from app.services.callbacks.of_calls import leave_queue, lock_call
 from app.services.callbacks.scheduling import open_to_all_at
 from app.services.callbacks.times import check_due
 from app.services.customers import UnknownOwner, VersionConflict
@@ -54,32 +56,29 @@ class CallbackEnded(Conflict):
     title = "That callback has ended"
 
 
-class CallbackBusy(Conflict):
-    """Somebody is calling the customer at this moment; `by` names them."""
-
-    code = "callback_busy"
-    title = "Somebody is making that call"
-
-
-async def find_callback(session: AsyncSession, ref: str, *, lock: bool = False) -> Callback:
-    """A callback by id or code (in either case).
-
-    Args:
-        lock: hold the row until the transaction ends.
-
-    Raises:
-        NoSuchCallback: there is none.
-    """
+async def find_callback(session: AsyncSession, ref: str) -> Callback:
+    """A callback by id or code (in either case). Raises NoSuchCallback."""
     try:
         wanted = select(Callback).where(Callback.id == UUID(ref))
     except ValueError:
         code = ref.upper() if ref.isascii() and ref.isprintable() else ""
         wanted = select(Callback).where(Callback.code == code[:_LONGEST_CODE])
-    if lock:
-        wanted = wanted.with_for_update(key_share=True)
-    found: Callback | None = await session.scalar(wanted.execution_options(populate_existing=True))
+    found: Callback | None = await session.scalar(wanted)
     if found is None:
         raise NoSuchCallback("There is no such callback.")
+    return found
+
+
+async def locked_callback(session: AsyncSession, ref: str) -> Callback:
+    """A callback by id or code, held until the transaction ends; the call whose place it keeps is held before it.
+
+    Raises:
+        NoSuchCallback: there is none.
+    """
+    found = await find_callback(session, ref)
+    if found.reason is CallbackReason.KEPT_PLACE and found.call_id is not None:
+        await lock_call(session, found.call_id)
+    await session.refresh(found, with_for_update={"key_share": True})
     return found
 
 
@@ -106,7 +105,7 @@ async def to_change(
     Raises:
         NoSuchCallback, NotYourCallback, VersionConflict, CallbackEnded
     """
-    callback = await find_callback(session, ref, lock=True)
+    callback = await locked_callback(session, ref)
     await require_theirs(session, callback, user, now)
     if versions is not None and callback.version not in versions:
         raise VersionConflict("Somebody else changed this callback. Read it again.", version=callback.version)
@@ -155,6 +154,8 @@ async def change(
             else callback.due_at
         )
     _let_go(callback)
+    if "due_at" in changed:
+        await leave_queue(session, callback, now)
     if "due_at" in changed and callback.state is CallbackState.ESCALATED:
         callback.state = CallbackState.RETRY
     callback.version += 1
@@ -165,39 +166,11 @@ async def change(
     return callback
 
 
-async def cancel(
-    session: AsyncSession,
-    callback: Callback,
-    *,
-    now: datetime,
-    why: str,
-    by: UUID | None = None,
-) -> None:
-    """End a locked callback without a call. `why` is in words, or a word such as `called_again`.
-
-    Raises:
-        CallbackBusy: it is being made at this moment.
-    """
-    if callback.state is CallbackState.DIALING:
-        raise await _busy(session, callback)
-    callback.state = CallbackState.CANCELLED
-    callback.claimed_by_id = callback.claimed_until = None
-    callback.ended_at = now
-    callback.version += 1
-    record_change(session, callback.id, "cancelled", at=now, by=by, why=why)
-    await session.flush()
-
-
 async def _require_idle(session: AsyncSession, callback: Callback, user: Signed) -> None:
     """Raises CallbackBusy when somebody else has it in hand, or anybody is on the phone with it."""
     is_others = callback.state is CallbackState.CLAIMED and callback.claimed_by_id != user.agent_id
     if is_others or callback.state is CallbackState.DIALING:
-        raise await _busy(session, callback)
-
-
-async def _busy(session: AsyncSession, callback: Callback) -> CallbackBusy:
-    who = await session.scalar(select(Agent.name).where(Agent.id == callback.claimed_by_id))
-    return CallbackBusy(f"{who or 'Somebody'} is making this call right now.", by=who)
+        raise await busy(session, callback)
 
 
 def _let_go(callback: Callback) -> None:

@@ -21,12 +21,9 @@ from app.schemas.callbacks import (
 )
 from app.schemas.listing import Listing
 from app.schemas.screen_pop import PopCallback
-from app.services.callbacks.scheduling import OPEN_STATES
+from app.services.callbacks.scheduling import IS_WAITING, OPEN_STATES
 from app.services.hotline import Hotline
 from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
-
-WAITING: Final = (CallbackState.SCHEDULED, CallbackState.RETRY)
-"""States in which the call is made once its time has come."""
 
 _ON_A_CARD: Final = 5
 
@@ -148,7 +145,7 @@ def _shown(
     now: datetime,
 ) -> dict[str, Any]:
     columns = {column.key: getattr(callback, column.key) for column in Callback.__mapper__.columns}
-    is_due = callback.state in WAITING and callback.due_at <= now
+    is_due = callback.state in (CallbackState.SCHEDULED, CallbackState.RETRY) and callback.due_at <= now
     is_open = callback.open_to_all_at is not None and callback.open_to_all_at <= now
     return {
         **columns,
@@ -162,7 +159,7 @@ def _shown(
 
 
 def _conditions(wanted: CallbackFilter, now: datetime) -> list[ColumnElement[bool]]:
-    due = and_(Callback.state.in_(WAITING), Callback.due_at <= now)
+    due = and_(IS_WAITING, Callback.due_at <= now)
     found: list[ColumnElement[bool]] = []
     if wanted.owner_id is not None:
         found.append(Callback.owner_id == wanted.owner_id)

@@ -78,10 +78,31 @@ async def after_attempt(
     await back_in_line(session, callback, due_at, at=now, why=result)
 
 
+async def not_reached(
+    session: AsyncSession, callback: Callback, *, hotline: Hotline, now: datetime, was_dialled: bool
+) -> None:
+    """Do what follows when an agent says that nobody was reached: as after a call that nobody answered.
+
+    Args:
+        callback: locked, and still owed.
+        was_dialled: we placed the call and have counted it; else the agent used a telephone of their own.
+    """
+    rule = await session.get_one(RetryRule, DialResult.NO_ANSWER)
+    callback.version += 1
+    if not was_dialled:
+        callback.attempts += 1
+    due_at = await _legal(session, callback, now + timedelta(minutes=rule.wait_minutes), hotline)
+    if callback.attempts >= rule.most_attempts or due_at is None:
+        await escalate(session, callback, at=now, why="not_reached")
+        return
+    await back_in_line(session, callback, due_at, at=now, why="not_reached")
+
+
 async def back_in_line(session: AsyncSession, callback: Callback, due_at: datetime, *, at: datetime, why: str) -> None:
     """Have a promise that somebody had tried again at `due_at`."""
     callback.state = CallbackState.RETRY
     callback.due_at = due_at
+    callback.told_due_at = None
     callback.claimed_by_id = callback.claimed_until = None
     record_change(session, callback.id, "retry", at=at, why=why, due_at=iso(due_at))
     await session.flush()

@@ -1,11 +1,12 @@
 """Promising a call: which number, when, whose; written in the transaction of whatever the promise follows from."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Boolean, func, literal_column, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +30,9 @@ OPEN_STATES: Final = (
     CallbackState.ESCALATED,
 )
 """States in which the call is still owed."""
+
+IS_WAITING: Final = literal_column("callbacks.state IN ('scheduled', 'retry')", Boolean())
+"""It is made once its time has come. Written out, for the indexes of such callbacks do not serve a parameter."""
 
 _AT_ONCE: Final = frozenset({CallbackReason.MISSED_CALL, CallbackReason.VOICEMAIL, CallbackReason.KEPT_PLACE})
 """Who has rung us is called as soon as somebody works and they may be rung, and not only the next day."""
@@ -138,9 +142,12 @@ async def _time_for(
     now: datetime,
 ) -> datetime:
     calendar = calendars.of(place.region)
-    try:
-        if reason in _AT_ONCE:
+    if reason in _AT_ONCE:
+        with suppress(NeverOpen):
             return soonest(now, calendar, calendars.windows, place)
+        # Whoever dials looks at the windows once more.
+        return now
+    try:
         slots = next_day_slots(now, calendar, calendars.windows, place)
     except (NeverOpen, NeverWorking):
         raise NoLegalTime(
