@@ -9,7 +9,7 @@ import pytest
 from app.db import Database
 from app.models.callbacks import Callback
 from app.models.people import Role
-from app.services.callbacks.changing import find_callback
+from app.services.callbacks.changing import locked_callback
 from app.services.callbacks.claiming import free_the_dead
 from app.services.callbacks.dialling import dial_all_due, dial_due
 from app.services.callbacks.ending import CallbackBusy, cancel
@@ -334,7 +334,7 @@ async def test_cancelling_against_claiming(office: Office, database: Database) -
     async def cancel_one(callback_id: object) -> bool:
         try:
             async with database.session_scope() as session:
-                callback: Callback = await find_callback(session, str(callback_id), lock=True)
+                callback: Callback = await locked_callback(session, str(callback_id))
                 await cancel(session, callback, now=datetime.now(UTC), why="not wanted")
         except CallbackBusy:
             return False
@@ -363,7 +363,7 @@ async def test_moving_against_dialling(office: Office, database: Database) -> No
 
     async def move_one(callback_id: object) -> None:
         async with database.session_scope() as session:
-            callback = await find_callback(session, str(callback_id), lock=True)
+            callback = await locked_callback(session, str(callback_id))
             if callback.state == "scheduled":
                 callback.due_at = later
 
