@@ -50,6 +50,18 @@ async def test_the_owner_first_then_anybody_of_the_queue(office: Office) -> None
     assert {row.state for row in presence} == {"reserved"}
 
 
+async def test_an_agent_gets_one_at_a_time(office: Office) -> None:
+    """Their own first, although another of the queue's is due as well."""
+    (owner,) = await office.agents(1)
+    (theirs,) = await office.promised(1, owner_id=owner)
+    await office.promised(1)
+
+    assert await dial_all_due(office.dialler(), datetime.now(UTC)) == 1
+
+    assert [row.callback_id for row in await office.rows("SELECT callback_id FROM dial_attempts")] == [theirs]
+    assert len(await office.rows("SELECT id FROM calls")) == 1
+
+
 async def test_one_of_no_queue_goes_to_the_default_one_and_previews_to_nobody(office: Office) -> None:
     await office.agents(3)
     (promised,) = await office.promised(1, queue_id=None)
