@@ -59,7 +59,7 @@ async def _measure(asked: argparse.Namespace) -> str:
         size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)
         return "\n".join(str(section) for section in await measure_similar(customers=size, questions=questions))
     if asked.what == "dialling":
-        rounds, seconds = (1, 3.0) if asked.quick else (5, 6.0)
+        rounds, seconds = (1, 3.0) if asked.quick else (3, 4.0)
         return str(await measure_dialling(rounds=rounds, seconds=seconds))
     async with bench_server(*datasets) as server:
         connection = await connect(server, ONE_MILLION)
