@@ -17,7 +17,8 @@ from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.services import calling, calls, customers
 from app.services.access import ScopeMissing, Signed
-from app.services.callbacks.changing import CallbackBusy, CallbackEnded, NoSuchCallback, NotYourCallback
+from app.services.callbacks.changing import CallbackEnded, NoSuchCallback, NotYourCallback
+from app.services.callbacks.ending import CallbackBusy
 from app.services.calling import (
     FORBIDDEN,
     AgentNotReady,

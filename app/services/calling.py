@@ -19,11 +19,13 @@ from app.models.call_lists import CallList, CallListEntry, EntryState
 from app.models.callbacks import Callback, CallbackState, DialAttempt, DialResult, DialState
 from app.models.calls import TraceStep
 from app.models.customers import Customer
-from app.models.routing import Presence
+from app.models.routing import AgentPresence, Presence
 from app.services.access import Signed
 from app.services.agent_log import trace
 from app.services.calendars import read_calendars
-from app.services.callbacks.changing import CallbackBusy, to_change
+from app.services.callbacks.changing import to_change
+from app.services.callbacks.ending import busy
+from app.services.callbacks.of_calls import leave_queue
 from app.services.callbacks.retrying import after_refusal
 from app.services.callbacks.times import first_number
 from app.services.customers import find_customer
@@ -44,6 +46,9 @@ from app.services.presence import locked
 from app.services.settling import end_attempt, give_up, hold
 from app.services.steady_clock import Reading
 from app.telephony.port import CarrierBusy, CarrierCall, CarrierRefused, EndCall
+
+_HANDED_OVER: Final = "callback"
+"""Why an agent is wrapping up who has been handed a kept place (`services/offering.py`)."""
 
 
 class AgentNotReady(Conflict):
@@ -162,7 +167,7 @@ async def _plan(
     target = await _target(session, wanted, user, hotline, now)
     await _require_free_carrier(session, dialler, now)
     presence = await locked(session, user.agent_id)
-    if presence.state not in MAY_DIAL or (presence.state is Presence.WRAP_UP and presence.reason == "callback"):
+    if presence.state not in MAY_DIAL or not _is_free_for(presence, target.callback):
         raise AgentNotReady(
             "Sign in at your phone first, and end or wrap up the call that you have.", state=presence.state
         )
@@ -200,7 +205,16 @@ async def _plan(
         callback_id=target.callback.id if target.callback else None,
     )
     (planned,) = await plan_calls(session, [plan], provider=dialler.carrier.name, now=now, may_dial=MAY_DIAL)
+    if target.callback is not None:
+        await leave_queue(session, target.callback, now)
     return planned
+
+
+def _is_free_for(presence: AgentPresence, callback: Callback | None) -> bool:
+    """Whoever was handed a kept place has that call to make, or to give back, before any other."""
+    if presence.state is not Presence.WRAP_UP or presence.reason != _HANDED_OVER:
+        return True
+    return callback is not None and callback.call_id == presence.call_id
 
 
 async def _target(session: AsyncSession, wanted: CallWanted, user: Signed, hotline: Hotline, now: datetime) -> _Target:
@@ -227,7 +241,7 @@ async def _promise(session: AsyncSession, ref: str, user: Signed, now: datetime)
     callback = await to_change(session, ref, user, now)
     is_anothers = callback.state is CallbackState.CLAIMED and callback.claimed_by_id != user.agent_id
     if is_anothers or callback.state is CallbackState.DIALING:
-        raise CallbackBusy("Somebody is making this call right now.", by=None)
+        raise await busy(session, callback)
     return callback
 
 

@@ -29,6 +29,7 @@ from app.services.dialler import DialLimits
 from app.services.hotline import Hotline
 from app.services.presence import holding, move
 from app.services.settling import RESULT_OF, Held, customer_leg, end_attempt, give_up, hold
+from app.services.standing import note_contact
 from app.telephony.port import CallEvent, EndCall, EventKind, HangUp, RingCustomer
 
 CUSTOMER_RINGS_SECONDS: Final = 30
@@ -255,6 +256,8 @@ async def _customer_answers(
         return
     trace(session, call.id, TraceStep.ANSWERED, at=event.received_at, agent_id=attempt.agent_id)
     await session.flush()
+    if call.customer_id is not None:
+        await note_contact(session, call.customer_id, call.answered_at, wait=False)
     if attempt.agent_id is not None and attempt.ended_at is None and status is CarrierStatus.IN_PROGRESS:
         answered_now = {"call_id": str(call.id)}
         await tell(

@@ -9,9 +9,10 @@ import pytest
 from app.db import Database
 from app.models.callbacks import Callback
 from app.models.people import Role
-from app.services.callbacks.changing import CallbackBusy, cancel, find_callback
+from app.services.callbacks.changing import locked_callback
 from app.services.callbacks.claiming import free_the_dead
 from app.services.callbacks.dialling import dial_all_due, dial_due
+from app.services.callbacks.ending import CallbackBusy, cancel
 from app.services.erasing import erase
 from app.services.steady_clock import SteadyClock
 from app.telephony.port import CarrierBusy, CarrierRefused, CarrierStatus
@@ -47,6 +48,18 @@ async def test_the_owner_first_then_anybody_of_the_queue(office: Office) -> None
     assert await office.states() == {"dialing": 2}
     presence = await office.rows("SELECT state FROM agent_presence WHERE agent_id = ANY(:ids)", ids=[owner, other])
     assert {row.state for row in presence} == {"reserved"}
+
+
+async def test_an_agent_gets_one_at_a_time(office: Office) -> None:
+    """Their own first, although another of the queue's is due as well."""
+    (owner,) = await office.agents(1)
+    (theirs,) = await office.promised(1, owner_id=owner)
+    await office.promised(1)
+
+    assert await dial_all_due(office.dialler(), datetime.now(UTC)) == 1
+
+    assert [row.callback_id for row in await office.rows("SELECT callback_id FROM dial_attempts")] == [theirs]
+    assert len(await office.rows("SELECT id FROM calls")) == 1
 
 
 async def test_one_of_no_queue_goes_to_the_default_one_and_previews_to_nobody(office: Office) -> None:
@@ -333,7 +346,7 @@ async def test_cancelling_against_claiming(office: Office, database: Database) -
     async def cancel_one(callback_id: object) -> bool:
         try:
             async with database.session_scope() as session:
-                callback: Callback = await find_callback(session, str(callback_id), lock=True)
+                callback: Callback = await locked_callback(session, str(callback_id))
                 await cancel(session, callback, now=datetime.now(UTC), why="not wanted")
         except CallbackBusy:
             return False
@@ -362,7 +375,7 @@ async def test_moving_against_dialling(office: Office, database: Database) -> No
 
     async def move_one(callback_id: object) -> None:
         async with database.session_scope() as session:
-            callback = await find_callback(session, str(callback_id), lock=True)
+            callback = await locked_callback(session, str(callback_id))
             if callback.state == "scheduled":
                 callback.due_at = later
 

@@ -357,3 +357,25 @@ async def test_retry_rules_are_a_supervisors_to_change(app_server: Served, signe
         "failed",
         "agent_not_reached",
     ]
+
+
+async def test_a_kept_place_that_was_handed_over_is_called_from_where_the_agent_stands(
+    make_hotline: MakeHotline,
+) -> None:
+    """They pressed 1; whose turn it is gets the card, and calls that one before any other."""
+    hotline = await calling_hotline(make_hotline)
+    sim = await hotline.line.call(CUSTOMER, DIALLED, script="press 1, hang up after 1s")
+    await sim.finished()
+    desk = await hotline.desk(available=False)
+    await desk.be("available")
+    due = await desk.until("callback.due")
+    (promised,) = await hotline.rows("SELECT id FROM callbacks WHERE reason = 'kept_place'")
+
+    assert (await refused(desk, number="+8613900000009"))["code"] == "agent_not_ready"
+    placed = await call(desk, callback=str(promised["id"]))
+    await ended(hotline, placed["id"])
+
+    assert due["data"]["call_id"] != placed["id"]
+    callback = await hotline.one("SELECT state, claimed_by_id FROM callbacks")
+    assert (callback["state"], callback["claimed_by_id"]) == ("claimed", desk.agent.id)
+    assert len(rung(hotline)) == 1
