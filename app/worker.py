@@ -21,8 +21,10 @@ from app.config import Settings
 from app.db import Database, is_outage
 from app.services import standing, standing_nightly
 from app.services.background import run_beside
+from app.services.call_lists.keeping import keep_lists
 from app.services.callbacks.dialling import dial_all_due
 from app.services.carrier_acts import CarrierActs
+from app.services.complaints import escalating
 from app.services.dialler import Dialler, dialler_of
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -74,9 +76,17 @@ async def _follow_contracts(work: Work, now: datetime) -> object:
         return await standing.follow_contracts(session, now.astimezone(work.settings.zone).date())
 
 
+async def _keep_lists(work: Work, now: datetime) -> None:
+    await keep_lists(work.database, work.hotline.now, now)
+
+
 async def _look_at_standings(work: Work, now: datetime) -> object:
     async with work.database.session_scope() as session:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
+
+
+async def _tell_of_complaints(work: Work, now: datetime) -> object:
+    return await escalating.tell_of_due_times(work.database, work.hotline.now, now)
 
 
 async def _dial_callbacks(work: Work, now: datetime) -> object:
@@ -99,6 +109,8 @@ PERIODIC: Final[tuple[PeriodicJob, ...]] = (
     # The house's midnight may be any hour of UTC.
     PeriodicJob("contracts", "2 * * * *", _follow_contracts),
     PeriodicJob("standing", "12 1,7,13,19 * * *", _look_at_standings),
+    PeriodicJob("complaints", "* * * * *", _tell_of_complaints),
+    PeriodicJob("lists", "* * * * *", _keep_lists),
 )
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""
 

@@ -23,7 +23,7 @@ from app.models.routing import Presence
 from app.services.agent_log import tell, trace
 from app.services.calendars import read_calendars
 from app.services.call_facts import keep, settle, status_key
-from app.services.callbacks.retrying import cancel_forbidden
+from app.services.callbacks.retrying import after_refusal
 from app.services.dial_rules import may_dial
 from app.services.dialler import DialLimits
 from app.services.hotline import Hotline
@@ -75,7 +75,7 @@ async def after_pick_up(
     if refusal is not None:
         await give_up(session, held, refusal.why, due_at=None, hotline=hotline, now=event.received_at)
         if held.callback is not None:
-            await cancel_forbidden(session, held.callback, refusal, now=event.received_at)
+            await after_refusal(session, held.callback, refusal, hotline=hotline, now=event.received_at)
         return goodbye
     assert attempt.to_e164 is not None
     return RingCustomer(
