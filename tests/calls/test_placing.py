@@ -1,14 +1,17 @@
 """Placing a call: the agent's phone rings, then the customer's, and whatever comes of it is on the record."""
 
 import asyncio
+from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
 
 from app.models.callbacks import CallbackMode
 from app.models.people import Role
 from app.schemas.screen_pop import ScreenPop
+from app.services.spool import Spooled
 from app.telephony.simulator import RestFault, RestProblem, SimEventKind, Trouble
-from tests.calls.carrier import DIALLED, call_sid, voice
+from tests.calls.carrier import DIALLED, call_sid, status, voice
 from tests.calls.carrier import rung as dialled
 from tests.calls.conftest import Hotline, MakeHotline, until
 from tests.calls.dialling import (
@@ -160,6 +163,20 @@ async def test_a_second_call_of_the_carriers_for_one_attempt_rings_nobody(make_h
     assert dialled(await hotline.wire.twiml(route, form)) is None
     first = voice(sim.sid, DIALLED, f"client:{desk.agent.identity}", status="in-progress")
     assert dialled(await hotline.wire.twiml(route, first)) == CUSTOMER
+
+
+async def test_what_was_spooled_while_the_database_was_away_finds_its_attempt(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="live", line={"trouble": Trouble(status_drop=1.0)})
+    desk = await hotline.desk()
+    placed = await call(desk, number=CUSTOMER)
+    attempt = await attempt_of(hotline, placed["id"])
+    (sim,) = agents_rung(hotline)
+    body = urlencode(list(status(sim.sid, "no-answer", 2)))
+    spooled = Spooled("outbound_status", body, datetime.now(UTC), query=f"attempt={attempt['id']}")
+
+    hotline.served.runtime.spool.put(spooled)
+
+    assert (await ended(hotline, placed["id"]))["result"] == "agent_not_reached"
 
 
 async def test_who_may_not_be_called(make_hotline: MakeHotline) -> None:
