@@ -63,7 +63,7 @@ ERASED: Final[Mapping[str, str]] = {
     "call_list_entries": "UPDATE call_list_entries SET reasons = '[]', skip_reason = '' WHERE customer_id = ANY(:ids)",
     "call_list_left_out": "UPDATE call_list_left_out SET note = '' WHERE customer_id = ANY(:ids)",
     "list_rearrangements": "DELETE FROM list_rearrangements WHERE customer_id = ANY(:ids)",
-    "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids)",
+    "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids) OR call_id = ANY(:calls)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
     "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL, why = '' WHERE customer_id = ANY(:ids)",
     "stage_moves": "UPDATE stage_moves SET why = '' WHERE customer_id = ANY(:ids)",
@@ -110,6 +110,7 @@ SELECT DISTINCT p.e164, EXISTS (
 _CALLS: Final = text("""
 SELECT id FROM calls WHERE customer_id = ANY(:ids)
 UNION SELECT id FROM calls WHERE customer_id IS NULL AND from_e164 = ANY(:numbers)
+UNION SELECT call_id FROM dial_attempts WHERE customer_id IS NULL AND to_e164 = ANY(:numbers) AND call_id IS NOT NULL
 """)
 _SHOWN_CALLS: Final = text("SELECT id FROM calls WHERE from_e164 = ANY(:numbers)")
 _RECORDINGS: Final = text("SELECT provider_recording_id FROM recordings WHERE call_id = ANY(:calls) ORDER BY id")
