@@ -99,6 +99,15 @@ async def _is_missed(session: AsyncSession, call: Call, customer: Customer | Non
     return True
 
 
+async def adopt(session: AsyncSession, call_id: UUID, customer_id: UUID) -> None:
+    """A locked call turns out to be this customer's: so is what is owed for it."""
+    await session.execute(
+        update(Callback)
+        .where(_of_call(call_id), Callback.reason.in_(OF_CALLS))
+        .values(customer_id=customer_id, version=Callback.version + 1)
+    )
+
+
 async def caller_got_through(session: AsyncSession, call: Call, now: datetime) -> None:
     """Somebody talks with the caller of a locked call: what they missed before is not owed any more."""
     if call.direction is Direction.INBOUND and call.from_e164 is not None:
