@@ -1,22 +1,27 @@
-"""Working a daily list: the next one, what came of it, the day's plan."""
+"""Working a daily list: the next one, what came of it, the day's plan, and the list on paper."""
 
 from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import HTMLResponse
 
 from app.dependencies import DbSession, HotlineNow, OriginNotAllowed, RuntimeOf, requires
 from app.domain.scopes import Scope
 from app.errors import NotSignedIn, Unavailable
+from app.models.rights import Looked
+from app.schemas.common import LanguageTag
 from app.schemas.list_work import DayPlan, EntryFinish, EntrySkip, TakenEntry, WorkEntry
 from app.schemas.problem import problems
 from app.services import contact_masking
 from app.services.access import ScopeMissing, Signed
 from app.services.call_lists import working
+from app.services.call_lists.printing import POLICY, as_page
 from app.services.call_lists.taken import read_entry, read_taken
 from app.services.call_lists.working import EntryClosed, EntryTaken, NoSuchEntry, NothingLeft, NothingToPutBack
 from app.services.call_lists.worklist import NoSuchList, NotYourList, find_list, read_plan
+from app.services.card_views import note_views
 from app.services.customer_phones import NoSuchPhone
 from app.services.customers import CustomerErased
 
@@ -101,3 +106,31 @@ async def get_day_plan(list_id: ListId, session: DbSession, hotline: HotlineNow,
     """The list as the day's plan: four quadrants of important and urgent, and who belongs into the golden hours."""
     made = await find_list(session, list_id, user, to_work=False)
     return contact_masking.plan_for(user, await read_plan(session, made, hotline))
+
+
+@router.get(
+    "/call-lists/{list_id}/print",
+    operation_id="print_call_list",
+    response_class=HTMLResponse,
+    responses={
+        200: {
+            "description": "A page to be printed on A4, without scripts.",
+            "content": {"text/html": {"schema": {"type": "string"}}},
+        },
+        **problems(*_ASKING, NoSuchList),
+    },
+)
+async def print_call_list(
+    list_id: ListId,
+    session: DbSession,
+    hotline: HotlineNow,
+    user: Reader,
+    language: Annotated[LanguageTag | None, Query(description="zh-CN or en; one's own without it.")] = None,
+) -> HTMLResponse:
+    """The list for those who want paper: by the parts of the day, with boxes to tick. Each look is written down."""
+    made = await find_list(session, list_id, user, to_work=False)
+    plan = contact_masking.plan_for(user, await read_plan(session, made, hotline))
+    listed = [entry.customer.id for each in plan.quadrants for entry in each.entries]
+    await note_views(session, listed, Looked.EXPORT, user)
+    page = as_page(plan, language or user.language, hotline.zone)
+    return HTMLResponse(page, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})

@@ -1,5 +1,6 @@
 """Who looked at whom: every look at a customer is written down, and supervisors can read it."""
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from sqlalchemy import literal, select, tuple_
@@ -18,7 +19,15 @@ from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
 
 async def note_view(session: AsyncSession, customer_id: UUID, looked_at: Looked, by: Signed) -> None:
     """Write down that `by` looks at a customer, in the transaction that shows them."""
-    session.add(CardView(customer_id=customer_id, agent_id=by.agent_id, looked_at=looked_at, via=by.via.value))
+    await note_views(session, [customer_id], looked_at, by)
+
+
+async def note_views(session: AsyncSession, customer_ids: Iterable[UUID], looked_at: Looked, by: Signed) -> None:
+    """The same of several customers who are shown at once."""
+    session.add_all(
+        CardView(customer_id=customer_id, agent_id=by.agent_id, looked_at=looked_at, via=by.via.value)
+        for customer_id in customer_ids
+    )
     await session.flush()
 
 

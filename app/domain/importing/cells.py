@@ -213,7 +213,8 @@ def read_truth(text: str) -> bool:
     raise BadCell("bad_value", f"{text!r} is neither yes nor no.")
 
 
-_DANGEROUS: Final = ("=", "+", "-", "@", "\t", "\r")
+_DANGEROUS: Final = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n")
+"""The full-width ones too: a spreadsheet that is set to Chinese or Japanese reads them alike."""
 
 
 def harmless(cell: str) -> str:
