@@ -21,6 +21,7 @@ from app.config import Settings
 from app.db import Database, is_outage
 from app.services import standing_nightly
 from app.services.background import run_beside
+from app.services.call_lists.keeping import keep_lists
 from app.services.callbacks.dialling import dial_all_due
 from app.services.carrier_acts import CarrierActs
 from app.services.dialler import Dialler, dialler_of
@@ -69,6 +70,10 @@ class PeriodicJob:
     run: Callable[[Work, datetime], Awaitable[object]]
 
 
+async def _keep_lists(work: Work, now: datetime) -> None:
+    await keep_lists(work.database, work.hotline.now, now)
+
+
 async def _look_at_standings(work: Work, now: datetime) -> object:
     async with work.database.session_scope() as session:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
@@ -93,6 +98,7 @@ PERIODIC: Final[tuple[PeriodicJob, ...]] = (
     PeriodicJob("reconcile", "* * * * * */10", _reconcile),
     # The house's midnight may be any hour of UTC; whatever is in order already is only read.
     PeriodicJob("standing", "2 * * * *", _look_at_standings),
+    PeriodicJob("lists", "* * * * *", _keep_lists),
 )
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""
 

@@ -24,6 +24,8 @@ app.add_typer(agent_app, name="agent")
 app.add_typer(token_app, name="token")
 dedupe_app = typer.Typer(help="Customers who are in the records twice.", no_args_is_help=True)
 app.add_typer(dedupe_app, name="dedupe")
+lists_app = typer.Typer(help="The account managers' daily lists.", no_args_is_help=True)
+app.add_typer(lists_app, name="lists")
 
 _Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen at.")]
 _Lang = Annotated[
@@ -381,3 +383,22 @@ def dedupe_evaluate(
     from app.cli.dedupe import run_evaluate
 
     run_evaluate(records, truth, mapping or [], truth_kind, scratch, as_json=as_json)
+
+
+@lists_app.command("make")
+def lists_make(
+    day: Annotated[
+        str | None,
+        typer.Option("--date", metavar="YYYY-MM-DD", help="Of which working day; else of today.", show_default=False),
+    ] = None,
+    manager: Annotated[
+        str | None,
+        typer.Option("--manager", metavar="E-MAIL", help="Of one account manager; else of all.", show_default=False),
+    ] = None,
+) -> None:
+    """Make the lists that are missing. Again it adds nothing; the worker does it by itself, every morning."""
+    from app.cli.console import run
+    from app.cli.lists import make
+    from app.config import load_settings
+
+    run(lambda: make(load_settings(), day, manager))

@@ -387,6 +387,12 @@ def zones_of_region(region: str) -> tuple[str, ...]:
     return tuple(zone for zone in zones if zone != UNKNOWN_TIMEZONE)
 
 
+def calling_code(region: str) -> str | None:
+    """With which digits, after the plus, numbers of a country (ISO 3166-1 alpha-2) begin; None where nobody knows."""
+    code = phonenumbers.country_code_for_region(region.upper())
+    return str(code) if code else None
+
+
 def mask_number(text: str) -> str:
     """A number, or whatever came as one, fit for a log: `+86138****8000`, `138 **** 8000`, `sip:+86138****8000@…`.
 

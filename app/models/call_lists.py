@@ -218,7 +218,10 @@ class ListStanding(Base):
     """
 
     __tablename__ = "list_standings"
-    __table_args__ = ({"postgresql_with": {"fillfactor": "70"}},)
+    __table_args__ = (
+        Index("ix_list_standings_book", "manager_id", "customer_id", postgresql_include=["counted_on"]),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True)
     manager_id: Mapped[UUID]

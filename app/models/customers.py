@@ -110,6 +110,28 @@ class Customer(HasId, HasTimes, Base):
     __table_args__ = (
         CheckConstraint("sales_stage BETWEEN 0 AND 7", name="sales_stage"),
         Index("ix_customers_owner_id", "owner_id"),
+        # A whole book is read at a time, for the daily list, out of the index alone.
+        Index(
+            "ix_customers_book",
+            "owner_id",
+            "id",
+            postgresql_include=[
+                "sales_stage",
+                "intention",
+                "contract_state",
+                "next_call_at",
+                "last_contact_at",
+                "do_not_call",
+                "tier",
+            ],
+            postgresql_where=text("merged_into_id IS NULL AND erased_at IS NULL"),
+        ),
+        Index(
+            "ix_customers_birthday",
+            literal_column("CAST(extract(month FROM birth_date) * 100 + extract(day FROM birth_date) AS int)"),
+            postgresql_where=text("birth_date IS NOT NULL"),
+        ),
+        Index("ix_customers_next_call_at", "next_call_at", postgresql_where=text("next_call_at IS NOT NULL")),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
         Index("ix_customers_birth_date", "birth_date", postgresql_where=text("birth_date IS NOT NULL")),
         Index("ix_customers_national_id", "national_id", postgresql_where=text("national_id IS NOT NULL")),
@@ -179,6 +201,7 @@ class CustomerPhone(HasId, Base):
         UniqueConstraint("customer_id", "e164"),
         Index("ix_customer_phones_e164", "e164", postgresql_include=["customer_id"]),
         Index("ix_customer_phones_bucket", "bucket"),
+        Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
         Index(
             "uq_customer_phones_primary",
             "customer_id",
@@ -234,6 +257,7 @@ class Purchase(HasId, HasTimes, Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
+        Index("ix_purchases_warranty_until", "warranty_until", postgresql_where=text("warranty_until IS NOT NULL")),
         Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC"), "id"),
         Index(
             "ix_purchases_serial_number",
@@ -266,6 +290,7 @@ class Contract(HasId, HasTimes, Base):
     __table_args__ = (
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
+        Index("ix_contracts_ends_on", "ends_on"),
         Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC"), "id"),
         _known_by_source("contracts"),
     )

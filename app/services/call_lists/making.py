@@ -1,0 +1,353 @@
+"""Making the lists of a day: for every manager who has none yet, by one statement, each exactly once.
+
+A list is first claimed by its header (`UNIQUE(manager_id, day)`): of two makers at once the second waits, finds it
+there and leaves it alone. Headers, entries, clocks and what the managers are told are one transaction.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.db import after_commit
+from app.domain.calling_windows import CallingWindows, NeverOpen
+from app.domain.list_days import ListDay, list_day
+from app.domain.list_reasons import NoticeCode
+from app.domain.phone_numbers import calling_code
+from app.domain.working_calendar import CalendarUnknown, WorkingCalendar
+from app.errors import Conflict, NotFound
+from app.models.base import new_id
+from app.models.people import Agent
+from app.services.calendars import Calendars, calendar_not_known
+from app.services.call_lists.ranking import (
+    FESTIVAL_DAYS,
+    RANKED,
+    REASONS,
+    SOURCE,
+    Header,
+    Rules,
+    parameters,
+)
+from app.services.call_lists.rules import TeamRules, read_rules
+from app.services.survivorship import UUID7
+
+MADE_FROM: Final = time(5)
+"""From this time of a working day on, by the organisation's clock, its lists are made."""
+
+
+class NotAWorkingDay(Conflict):
+    """A list is asked for of a day on which nobody works."""
+
+    code = "not_a_working_day"
+    title = "No list on a day that is not worked"
+
+
+class DayOutOfReach(Conflict):
+    """A list is asked for of a day that is over, or that lies beyond the next working day."""
+
+    code = "day_out_of_reach"
+    title = "No list can be made of that day"
+
+
+class NoSuchManager(NotFound):
+    """There is nobody of that id."""
+
+    code = "no_such_manager"
+    title = "No such person"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What making the lists of a day gave.
+
+    Attributes:
+        day: the day.
+        lists: how many lists were made now; those that were there already are not counted.
+        entries: how many customers are on them.
+        notices: how many of the lists have something to say.
+    """
+
+    day: date
+    lists: int
+    entries: int
+    notices: int
+
+
+_SETTINGS: Final = (
+    # How many managers there are decides the plan: one book is read by index, a thousand from end to end.
+    "SET LOCAL plan_cache_mode = force_custom_plan",
+    "SET LOCAL jit = off",
+    "SET LOCAL work_mem = '32MB'",
+)
+
+# Whoever owns customers has a list, and every account manager, if only to learn that their book is empty.
+_MANAGERS: Final = text("""
+SELECT a.id, a.name, a.active, b.id AS absence_id, b.stand_in_id
+FROM agents a
+LEFT JOIN LATERAL (
+    SELECT m.id, stand_in.id AS stand_in_id FROM manager_absences m
+    LEFT JOIN agents stand_in ON stand_in.id = m.stand_in_id AND stand_in.active
+    WHERE m.manager_id = a.id AND m.first_day <= :day AND (m.last_day IS NULL OR m.last_day >= :day)
+    ORDER BY m.stand_in_id IS NULL, m.first_day DESC, m.id DESC LIMIT 1
+) AS b ON true
+WHERE ((a.active AND a.role = 'account_manager') OR EXISTS (
+        SELECT FROM customers c WHERE c.owner_id = a.id AND c.merged_into_id IS NULL AND c.erased_at IS NULL))
+  AND (CAST(:manager_id AS uuid) IS NULL OR a.id = :manager_id)
+  AND NOT EXISTS (SELECT FROM call_lists l WHERE l.manager_id = a.id AND l.day = :day)
+ORDER BY a.id
+""")
+_CLAIM: Final = text("""
+INSERT INTO call_lists (id, manager_id, day, made_for_id, made_at, size, inputs)
+SELECT given.id, given.manager_id, :day, given.made_for_id, :now, given.size, given.inputs
+FROM jsonb_to_recordset(CAST(:lists AS jsonb)) AS given(
+    id uuid, manager_id uuid, made_for_id uuid, size int, inputs jsonb
+)
+ON CONFLICT (manager_id, day) DO NOTHING RETURNING id
+""")
+_FILL: Final = text(f"""
+{RANKED},
+entries AS (
+    INSERT INTO call_list_entries (id, list_id, day, customer_id, position, score, source, reasons, carried_over)
+    SELECT {UUID7}, e.list_id, :day, e.customer_id, e.place, e.score, {SOURCE}, {REASONS}, e.left_over IS NOT NULL
+    FROM chosen e WHERE e.place IS NOT NULL
+    ON CONFLICT (customer_id, day) DO NOTHING
+),
+left_out AS (
+    INSERT INTO call_list_left_out (id, list_id, customer_id, reason, note)
+    SELECT {UUID7}, list_id, customer_id, out_reason, coalesce(note, '') FROM chosen WHERE out_reason IS NOT NULL
+),
+clocks AS (
+    INSERT INTO list_standings (customer_id, manager_id, counted_on)
+    SELECT customer_id, manager_id, CASE WHEN place IS NULL THEN :previous ELSE :day END
+    FROM chosen WHERE place IS NOT NULL OR is_new
+    ORDER BY customer_id
+    ON CONFLICT (customer_id) DO UPDATE SET manager_id = excluded.manager_id, counted_on = excluded.counted_on
+)
+SELECT no, CAST(max(CAST(figures AS text)) AS jsonb) AS figures, count(place) AS listed,
+       count(*) FILTER (WHERE out_reason = 'no_room') AS no_room,
+       count(*) FILTER (WHERE place IS NULL AND out_reason IS NULL AND left_over IS NOT NULL) AS left_over
+FROM chosen GROUP BY no ORDER BY no
+""")
+_FINISH: Final = text("""
+UPDATE call_lists l SET notices = given.notices, inputs = l.inputs || given.figures
+FROM jsonb_to_recordset(CAST(:lists AS jsonb)) AS given(id uuid, notices jsonb, figures jsonb) WHERE l.id = given.id
+""")
+# Numbered under the lock of each one's presence row, in one order, as the very last thing: calls ring meanwhile.
+_TELL: Final = text("""
+WITH told AS (
+    SELECT l.made_for_id AS agent_id, jsonb_agg(jsonb_build_object(
+        'list_id', l.id, 'manager_id', l.manager_id, 'day', l.day, 'size', l.inputs->'listed'
+    ) ORDER BY l.manager_id) AS lists
+    FROM call_lists l WHERE l.id = ANY(:ids) AND l.made_for_id IS NOT NULL GROUP BY l.made_for_id
+),
+locked AS MATERIALIZED (
+    SELECT p.agent_id FROM agent_presence p WHERE p.agent_id IN (SELECT agent_id FROM told)
+    ORDER BY p.agent_id FOR NO KEY UPDATE
+),
+numbered AS (
+    UPDATE agent_presence p SET last_event_no = last_event_no + 1
+    FROM locked WHERE p.agent_id = locked.agent_id RETURNING p.agent_id, p.last_event_no
+)
+INSERT INTO agent_events (agent_id, no, type, at, data)
+SELECT told.agent_id, numbered.last_event_no, 'call_list.ready', :now, jsonb_build_object('lists', told.lists)
+FROM told JOIN numbered ON numbered.agent_id = told.agent_id
+RETURNING agent_id, no
+""")
+_ZONES: Final = text("""
+SELECT DISTINCT c.time_zone FROM customers c WHERE c.time_zone IS NOT NULL AND c.owner_id = ANY(:managers)
+""")
+
+
+async def make_lists(
+    session: AsyncSession, day: date, now: datetime, calendars: Calendars, *, manager_id: UUID | None = None
+) -> Made:
+    """Make the lists of a day that are missing: all, or one manager's. Again it adds nothing.
+
+    Raises:
+        NotAWorkingDay: nobody works on that day.
+        CalendarNotKnown: nobody knows whether that day is worked.
+        DayOutOfReach: it is over, or beyond the next working day.
+        NoSuchManager: of `manager_id`.
+    """
+    clock = clock_of(calendars.main, day)
+    _check_reach(calendars.main, day, now)
+    if manager_id is not None and await session.get(Agent, manager_id) is None:
+        raise NoSuchManager("There is nobody of that id.")
+    for setting in _SETTINGS:
+        await session.execute(text(setting))
+    managers = (await session.execute(_MANAGERS, {"day": day, "manager_id": manager_id})).all()
+    team_rules = await read_rules(session)
+    claimed = await _claim(session, managers, team_rules, clock, now)
+    if not claimed:
+        return Made(day, 0, 0, 0)
+    headers = [Header(list_id, manager.id, team_rules.number(manager.id)) for list_id, manager in claimed.items()]
+    wanted = await ranking_parameters(session, clock, calendars, headers, team_rules.rules)
+    figures = (await session.execute(_FILL, wanted)).all()
+    finished = []
+    entries = 0
+    for header, manager, row in zip(headers, claimed.values(), figures, strict=True):
+        rules = team_rules.rules[header.rules_no]
+        counts = {"listed": row.listed, "no_room": row.no_room, "left_over": row.left_over}
+        told = {name: int(value) for name, value in row.figures.items()} | counts
+        notices = notices_of(manager, told, rules, clock)
+        finished.append({"id": str(header.list_id), "notices": notices, "figures": told})
+        entries += row.listed
+    await session.execute(_FINISH, {"lists": json.dumps(finished)})
+    for event in await session.execute(_TELL, {"ids": [header.list_id for header in headers], "now": now}):
+        after_commit(session).agents[event.agent_id] = event.no
+    return Made(day, len(headers), entries, sum(bool(each["notices"]) for each in finished))
+
+
+def clock_of(calendar: WorkingCalendar, day: date) -> ListDay:
+    """The clock of the coverage on a day.
+
+    Raises:
+        NotAWorkingDay: nobody works on that day.
+        CalendarNotKnown: nobody knows whether that day is worked.
+    """
+    try:
+        clock = list_day(calendar, day)
+    except CalendarUnknown as error:
+        raise calendar_not_known(error) from None
+    if clock is None:
+        raise NotAWorkingDay(f"{day} is not a working day: there is no list.")
+    return clock
+
+
+def _check_reach(calendar: WorkingCalendar, day: date, now: datetime) -> None:
+    """Raises DayOutOfReach unless `day`, which is known to be worked, is today or the next working day."""
+    today = now.astimezone(calendar.zone).date()
+    between = (today + timedelta(days=ahead) for ahead in range(1, (day - today).days))
+    # After 30 days it is out of reach whatever the calendar says.
+    if day < today or (day - today).days > 30 or any(map(calendar.is_working_day, between)):
+        raise DayOutOfReach("Lists are made of this day and of the next working day, of no other.")
+
+
+async def ranking_parameters(
+    session: AsyncSession, clock: ListDay, calendars: Calendars, headers: Sequence[Header], rules: Sequence[Rules]
+) -> dict[str, Any]:
+    """What the ranking statement is given for these lists."""
+    zones = await session.scalars(_ZONES, {"managers": [header.manager_id for header in headers]})
+    hours = _working_hours(calendars.main, clock.day)
+    values = parameters(
+        clock,
+        _days_after(calendars.main, clock.day),
+        calendars.main.zone,
+        headers,
+        rules,
+        closed_zones=[zone for zone in zones if not _may_be_called(calendars.windows, hours, None, zone)],
+        closed_codes=[
+            f"+{code}%"
+            for region in calendars.windows.by_region
+            if (code := calling_code(region)) and not _may_be_called(calendars.windows, hours, region, None)
+        ],
+    )
+    return values | {"rules": json.dumps(values["rules"]), "zone": calendars.main.zone.key}
+
+
+async def _claim(
+    session: AsyncSession, managers: Sequence[Row[Any]], team_rules: TeamRules, clock: ListDay, now: datetime
+) -> dict[UUID, Row[Any]]:
+    """Write the headers of lists that nobody has made meanwhile: by their ids whose they are."""
+    new = {new_id(): manager for manager in managers}
+    lists = []
+    for list_id, manager in new.items():
+        rules = team_rules.rules[team_rules.number(manager.id)]
+        is_here = manager.active and manager.absence_id is None
+        made_for = manager.id if is_here else manager.stand_in_id
+        inputs = {
+            "weights": asdict(rules.weights),
+            "quotas": asdict(rules.quotas),
+            "sources": asdict(rules.sources),
+            "working_days": clock.month_days,
+            "round_days": clock.round_days,
+        }
+        lists.append(
+            {
+                "id": str(list_id),
+                "manager_id": str(manager.id),
+                "made_for_id": str(made_for) if made_for else None,
+                "size": rules.size,
+                "inputs": inputs,
+            }
+        )
+    ids = set(await session.scalars(_CLAIM, {"day": clock.day, "now": now, "lists": json.dumps(lists)}))
+    return {list_id: manager for list_id, manager in new.items() if list_id in ids}
+
+
+def notices_of(manager: Row[Any], figures: Mapping[str, int], rules: Rules, clock: ListDay) -> list[dict[str, Any]]:
+    """What whoever works a list must know. `figures` are the statement's."""
+    eligible, size = figures["eligible"], rules.size
+    needed = -(-eligible // size)
+    notices: list[dict[str, Any]] = []
+    if not manager.active or manager.absence_id is not None:
+        code = NoticeCode.STANDING_IN if manager.stand_in_id else NoticeCode.NOBODY_STANDS_IN
+        notices.append({"code": code, "name": manager.name})
+    if eligible == 0:
+        notices.append({"code": NoticeCode.EMPTY_BOOK})
+    elif eligible < size:
+        notices.append({"code": NoticeCode.SHORT_LIST, "eligible": eligible, "size": size})
+    if needed > clock.round_days or figures["late"]:
+        notices.append(
+            {
+                "code": NoticeCode.COVERAGE_NOT_KEPT,
+                "eligible": eligible,
+                "working_days": clock.round_days,
+                "size": size,
+                "room": size * clock.round_days,
+                "needed": max(needed, clock.round_days + -(-figures["late"] // size)),
+            }
+        )
+    elif clock.next_month_days is not None and needed > clock.next_month_days:
+        notices.append(
+            {
+                "code": NoticeCode.COVERAGE_NOT_KEPT_NEXT_MONTH,
+                "eligible": eligible,
+                "working_days": clock.next_month_days,
+                "needed": needed,
+            }
+        )
+    if figures["no_room"]:
+        notices.append({"code": NoticeCode.PROMISES_WITHOUT_ROOM, "count": figures["no_room"]})
+    if figures["left_over"]:
+        notices.append({"code": NoticeCode.CARRIED_OVER_WITHOUT_ROOM, "count": figures["left_over"]})
+    if clock.next_month_days is None:
+        following = clock.day.year + (clock.day.month == 12)
+        notices.append({"code": NoticeCode.CALENDAR_ENDS, "year": following})
+    return notices
+
+
+def _days_after(calendar: WorkingCalendar, day: date) -> list[date]:
+    """The next working days, as far as they are known: up to how early a festival's greetings begin."""
+    days: list[date] = []
+    try:
+        while len(days) < FESTIVAL_DAYS:
+            days.append(calendar.next_working_day(days[-1] if days else day))
+    except CalendarUnknown:
+        pass
+    return days or [day + timedelta(days=1)]
+
+
+def _working_hours(calendar: WorkingCalendar, day: date) -> tuple[datetime, datetime]:
+    """From when to when we work on a day, breaks included."""
+    begins = calendar.next_moment(datetime.combine(day, time(0), tzinfo=calendar.zone))
+    # Nothing is asked of the day after, which nobody may know yet.
+    ends = datetime.combine(day, time.max, tzinfo=calendar.zone)
+    worked = calendar.working_time_between(begins, ends)
+    return begins, max(calendar.add_working_time(begins, worked), begins)
+
+
+def _may_be_called(
+    windows: CallingWindows, hours: tuple[datetime, datetime], region: str | None, zone: str | None
+) -> bool:
+    """Whether there is a moment of our working hours at which somebody of that place may be called."""
+    begins, ends = hours
+    try:
+        return windows.next_open(begins, region, zone) < ends
+    except NeverOpen:
+        return False

@@ -1,0 +1,62 @@
+"""How each team wants its lists made, as the database has it now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from app.domain.list_ranking import SIZE, Quotas, Sources, Weights
+from app.models.call_lists import ListSettings, TeamMember
+from app.services.call_lists.ranking import Rules
+
+Part = TypeVar("Part", Weights, Quotas, Sources)
+
+DEFAULT = Rules(SIZE, Weights(), Quotas(), Sources())
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRules:
+    """The rules that there are, and whose are which; number 0 holds for whoever has none of their own."""
+
+    rules: tuple[Rules, ...]
+    number_of: Mapping[UUID, int]
+
+    def number(self, manager_id: UUID) -> int:
+        """The number of a manager's rules."""
+        return self.number_of.get(manager_id, 0)
+
+
+async def read_rules(session: AsyncSession) -> TeamRules:
+    """All teams' rules."""
+    rows = list(await session.scalars(select(ListSettings).order_by(ListSettings.team_id.nulls_first())))
+    rules = [DEFAULT]
+    of_team: dict[UUID, int] = {}
+    for row in rows:
+        if row.team_id is None:
+            rules[0] = rules_of(row)
+        else:
+            of_team[row.team_id] = len(rules)
+            rules.append(rules_of(row))
+    members = await session.execute(select(TeamMember.agent_id, TeamMember.team_id))
+    return TeamRules(
+        tuple(rules), {member.agent_id: of_team[member.team_id] for member in members if member.team_id in of_team}
+    )
+
+
+def rules_of(row: ListSettings) -> Rules:
+    """A row's rules: its own values, and the defaults for the rest."""
+    return Rules(
+        size=row.size,
+        weights=_part(Weights, row.weights),
+        quotas=_part(Quotas, row.quotas),
+        sources=_part(Sources, row.sources),
+        festivals=tuple((date.fromisoformat(day["day"]), day["name_zh"], day["name_en"]) for day in row.festivals),
+    )
+
+
+def _part(kind: type[Part], values: Mapping[str, Any]) -> Part:
+    return kind(**{field.name: values[field.name] for field in fields(kind) if field.name in values})
