@@ -35,6 +35,7 @@ from app.routers import (
     lookup,
     merges,
     queues,
+    retry_rules,
     reviews,
     rights,
     selling_reports,
@@ -135,6 +136,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(agent.router, prefix=API)
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
+    app.include_router(retry_rules.router, prefix=API)
     app.include_router(calendar.router, prefix=API)
     app.include_router(callbacks.router, prefix=API)
     app.include_router(customers.router, prefix=API)

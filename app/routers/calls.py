@@ -17,6 +17,8 @@ from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.services import calling, calls, customers
 from app.services.access import ScopeMissing, Signed
+from app.services.callbacks.changing import CallbackEnded, NoSuchCallback, NotYourCallback
+from app.services.callbacks.ending import CallbackBusy
 from app.services.calling import (
     FORBIDDEN,
     AgentNotReady,
@@ -78,6 +80,10 @@ async def list_calls(
         NotSignedIn,
         ScopeMissing,
         NotYourList,
+        NotYourCallback,
+        NoSuchCallback,
+        CallbackEnded,
+        CallbackBusy,
         NoSuchCustomer,
         NoSuchEntry,
         AgentNotReady,
@@ -93,7 +99,7 @@ async def place_call(given: CallPlace, runtime: RuntimeOf, user: BriefUser) -> C
     user.require(Scope.CALLS_WRITE)
     if runtime.dialler is None:
         raise NoCarrier("No carrier is set up, so no call can be placed.")
-    wanted = CallWanted(given.customer, given.number, given.list_entry)
+    wanted = CallWanted(given.customer, given.number, given.callback, given.list_entry)
     call_id = await calling.place_call(runtime.dialler, wanted, user)
     async with runtime.database.session_scope() as session:
         return whole_call_for(user, await _read(session, call_id))
