@@ -28,10 +28,14 @@ from app.routers import (
     call_list_work,
     callbacks,
     calls,
+    complaint_help,
+    complaint_reports,
+    complaints,
     customer_relations,
     customers,
     health,
     imports,
+    inbound_mail,
     lookup,
     merges,
     queues,
@@ -139,6 +143,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(retry_rules.router, prefix=API)
     app.include_router(calendar.router, prefix=API)
     app.include_router(callbacks.router, prefix=API)
+    app.include_router(complaints.router, prefix=API)
+    app.include_router(complaint_help.router, prefix=API)
+    app.include_router(complaint_reports.router, prefix=API)
+    if settings.mail_secret is not None:
+        app.include_router(inbound_mail.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)
