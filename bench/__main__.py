@@ -16,6 +16,7 @@ from bench.dataset import FOLDER, ONE_MILLION, TEN_MILLION, bench_server, connec
 from bench.dedupe import measure_dedupe
 from bench.imports import measure_imports
 from bench.latency import measure_latency
+from bench.lists import measure_lists
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
 from bench.report import Section
@@ -33,8 +34,8 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "search", "memory", "import", "dedupe", "similar"),
-        help="what to measure; `memory` is what `voice` ends with, `dedupe` and `similar` are no part of `all`",
+        choices=("all", "voice", "latency", "pop", "search", "memory", "import", "dedupe", "similar", "lists"),
+        help="what to measure; `memory` is what `voice` ends with; `dedupe`, `similar`, `lists` are no part of `all`",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
     parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
@@ -54,6 +55,9 @@ async def _measure(asked: argparse.Namespace) -> str:
         return await _measure_import(asked)
     if asked.what == "dedupe":
         return "\n".join(str(section) for section in measure_dedupe(records=50_000 if asked.quick else 1_000_000))
+    if asked.what == "lists":
+        managers, rounds = (100, 2) if asked.quick else (1000, 3)
+        return str(await measure_lists(managers=managers, book=1000, rounds=rounds))
     if asked.what == "similar":
         size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)
         return "\n".join(str(section) for section in await measure_similar(customers=size, questions=questions))
