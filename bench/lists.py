@@ -181,7 +181,7 @@ async def _measure(
         took, _, _ = await _make(database, [_manager(1 + nth * 10 + each) for each in range(10)])
         ten.append(took)
     for nth in range(5 * rounds):
-        took, _, _ = await _make(database, [_manager(500 + nth)])
+        took, _, _ = await _make(database, [_manager(managers - nth)])
         one.append(took)
     in_all, against = statistics.median(ours), statistics.median(bare)
     part = managers / 10
