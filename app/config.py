@@ -5,6 +5,7 @@ that is wrong. A secret is a `SecretStr` and never part of a message. Outside de
 for a secret.
 """
 
+import base64
 import os
 import re
 import secrets
@@ -23,6 +24,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 _PREFIX = "CALLCARD_"
 _KEY_FILE = "secret-key"
 _SHORTEST_SECRET = 32
+_SHORTEST_KEY = 24
 _PLACEHOLDER = re.compile(
     r"change[-_ ]?(me|this)|place[-_ ]?holder|^secret|your[-_ ]|example|insecure|password|default|simulator|^test|<.*>",
     re.IGNORECASE,
@@ -101,6 +103,8 @@ class Settings(BaseSettings):
     log_format: LogFormat = LogFormat.AUTO
 
     secret_key: SecretStr | None = None
+    # What the mail server signs complaints that come by mail with; without it they do not come.
+    mail_secret: SecretStr | None = None
     twilio_account_sid: str | None = Field(default=None, validation_alias="TWILIO_ACCOUNT_SID")
     twilio_auth_token: SecretStr | None = Field(default=None, validation_alias="TWILIO_AUTH_TOKEN")
     twilio_api_key: str | None = Field(default=None, validation_alias="TWILIO_API_KEY")
@@ -226,6 +230,23 @@ class Settings(BaseSettings):
             raise ValueError(f"is too short: {_SHORTEST_SECRET} characters are the least. {advice}")
         if _is_placeholder(value.get_secret_value()):
             raise ValueError(f"is a placeholder, which anybody can guess. {advice}")
+        return value
+
+    @field_validator("mail_secret")
+    @classmethod
+    def _check_mail_secret(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if value is None:
+            return None
+        advice = (
+            "Make one with: python3 -c 'import base64, secrets; "
+            'print("whsec_" + base64.b64encode(secrets.token_bytes(32)).decode())\''
+        )
+        try:
+            key = base64.b64decode(value.get_secret_value().removeprefix("whsec_"), validate=True)
+        except ValueError:
+            raise ValueError(f"must be whsec_ and base64, as standardwebhooks.com says. {advice}") from None
+        if len(key) < _SHORTEST_KEY or (_in_production(info) and _is_placeholder(value.get_secret_value())):
+            raise ValueError(f"must be 24 random bytes or more. {advice}")
         return value
 
     @field_validator("twilio_account_sid")

@@ -29,13 +29,18 @@ from app.routers import (
     call_lists,
     callbacks,
     calls,
+    complaint_help,
+    complaint_reports,
+    complaints,
     customer_relations,
     customers,
     health,
     imports,
+    inbound_mail,
     lookup,
     merges,
     queues,
+    retry_rules,
     reviews,
     rights,
     selling_reports,
@@ -136,8 +141,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(agent.router, prefix=API)
     app.include_router(stream.router, prefix=API)
     app.include_router(calls.router, prefix=API)
+    app.include_router(retry_rules.router, prefix=API)
     app.include_router(calendar.router, prefix=API)
     app.include_router(callbacks.router, prefix=API)
+    app.include_router(complaints.router, prefix=API)
+    app.include_router(complaint_help.router, prefix=API)
+    app.include_router(complaint_reports.router, prefix=API)
+    if settings.mail_secret is not None:
+        app.include_router(inbound_mail.router, prefix=API)
     app.include_router(customers.router, prefix=API)
     app.include_router(customer_relations.router, prefix=API)
     app.include_router(books.router, prefix=API)

@@ -24,6 +24,7 @@ from app.services.background import run_beside
 from app.services.call_lists.keeping import keep_lists
 from app.services.callbacks.dialling import dial_all_due
 from app.services.carrier_acts import CarrierActs
+from app.services.complaints import escalating
 from app.services.dialler import Dialler, dialler_of
 from app.services.hotline import Hotline
 from app.services.hotline_keeper import HotlineKeeper
@@ -79,6 +80,10 @@ async def _look_at_standings(work: Work, now: datetime) -> object:
         return await standing_nightly.look_at_all(session, now.astimezone(work.settings.zone).date())
 
 
+async def _tell_of_complaints(work: Work, now: datetime) -> object:
+    return await escalating.tell_of_due_times(work.database, work.hotline.now, now)
+
+
 async def _dial_callbacks(work: Work, now: datetime) -> object:
     return await dial_all_due(work.dialler, now) if work.dialler is not None else None
 
@@ -98,6 +103,7 @@ PERIODIC: Final[tuple[PeriodicJob, ...]] = (
     PeriodicJob("reconcile", "* * * * * */10", _reconcile),
     # The house's midnight may be any hour of UTC; whatever is in order already is only read.
     PeriodicJob("standing", "2 * * * *", _look_at_standings),
+    PeriodicJob("complaints", "* * * * *", _tell_of_complaints),
     PeriodicJob("lists", "* * * * *", _keep_lists),
 )
 """All periodic jobs. Each can also be run by hand: `callcard worker --once NAME`."""

@@ -14,6 +14,7 @@ import uvloop
 
 from bench.dataset import FOLDER, ONE_MILLION, TEN_MILLION, bench_server, connect
 from bench.dedupe import measure_dedupe
+from bench.dialling import measure_dialling
 from bench.imports import measure_imports
 from bench.latency import measure_latency
 from bench.lists import measure_lists
@@ -34,8 +35,8 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "search", "memory", "import", "dedupe", "similar", "lists"),
-        help="what to measure; `memory` is what `voice` ends with; `dedupe`, `similar`, `lists` are no part of `all`",
+        choices=tuple("all voice latency pop search memory import dedupe similar dialling lists".split()),
+        help="what to measure; `memory` is what `voice` ends with; the last four are not in `all`",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
     parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
@@ -61,6 +62,9 @@ async def _measure(asked: argparse.Namespace) -> str:
     if asked.what == "similar":
         size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)
         return "\n".join(str(section) for section in await measure_similar(customers=size, questions=questions))
+    if asked.what == "dialling":
+        rounds, seconds = (1, 3.0) if asked.quick else (3, 4.0)
+        return str(await measure_dialling(rounds=rounds, seconds=seconds))
     async with bench_server(*datasets) as server:
         connection = await connect(server, ONE_MILLION)
         facts = await describe(connection, server.version())

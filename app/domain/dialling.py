@@ -33,9 +33,14 @@ class Forbidden(StrEnum):
     WINDOW_CLOSED = "window_closed"
 
     @property
-    def is_for_good(self) -> bool:
-        """True where waiting does not help."""
-        return self not in _PASSING
+    def is_passing(self) -> bool:
+        """True where waiting helps."""
+        return self in _PASSING
+
+    @property
+    def is_theirs(self) -> bool:
+        """True where it is the customer who does not want it, or is forgotten: nothing is promised to them any more."""
+        return self in _THEIRS
 
     @property
     def words(self) -> dict[str, str]:
@@ -44,6 +49,7 @@ class Forbidden(StrEnum):
         return {"zh": zh, "en": en}
 
 
+_THEIRS: Final = frozenset({Forbidden.CUSTOMER_ERASED, Forbidden.DO_NOT_CALL, Forbidden.CONSENT_WITHDRAWN})
 _PASSING: Final = frozenset({Forbidden.ALREADY_DIALLING, Forbidden.CALLED_TOO_OFTEN, Forbidden.WINDOW_CLOSED})
 
 _WORDS: Final = {

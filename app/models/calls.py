@@ -200,7 +200,7 @@ class AgentEventType(StrEnum):
     CALL_LIST_READY = "call_list.ready"
     CALLBACK_ESCALATED = "callback.escalated"
     COMPLAINT_OPENED = "complaint.opened"
-    """A complaint that came in by itself is now yours."""
+    """A mail brought a complaint that is yours now, or belongs to one of yours; its `mail` says which."""
     COMPLAINT_OFFERED = "complaint.offered"
     """Somebody asks you to take a complaint over."""
     COMPLAINT_ANSWERED = "complaint.answered"

@@ -11,12 +11,16 @@ from app.dependencies import BriefUser, DbSession, HotlineNow, PageArgs, Runtime
 from app.domain.call_states import CallState
 from app.domain.scopes import Scope
 from app.errors import NotFound, NotSignedIn
+from app.routers.complaints import LOGGING
 from app.schemas.calls import Accept, CallPlace, CallRead, CallSummary, LinkCustomer, Trace, WrapUp
+from app.schemas.complaints import CallComplaintCreate, ComplaintRead
 from app.schemas.customers import CustomerCreate
 from app.schemas.listing import Listing
 from app.schemas.problem import problems
 from app.services import calling, calls, customers
 from app.services.access import ScopeMissing, Signed
+from app.services.callbacks.changing import CallbackEnded, NoSuchCallback, NotYourCallback
+from app.services.callbacks.ending import CallbackBusy
 from app.services.calling import (
     FORBIDDEN,
     AgentNotReady,
@@ -37,6 +41,8 @@ from app.services.calls import (
     NotTaken,
     NotYours,
 )
+from app.services.complaints.listing import read_complaint
+from app.services.complaints.opening import log_complaint
 from app.services.contact_masking import call_for, whole_call_for
 from app.services.customer_phones import TooManyPhones
 from app.services.customers import CustomerErased, NoSuchCustomer
@@ -78,6 +84,10 @@ async def list_calls(
         NotSignedIn,
         ScopeMissing,
         NotYourList,
+        NotYourCallback,
+        NoSuchCallback,
+        CallbackEnded,
+        CallbackBusy,
         NoSuchCustomer,
         NoSuchEntry,
         AgentNotReady,
@@ -93,7 +103,7 @@ async def place_call(given: CallPlace, runtime: RuntimeOf, user: BriefUser) -> C
     user.require(Scope.CALLS_WRITE)
     if runtime.dialler is None:
         raise NoCarrier("No carrier is set up, so no call can be placed.")
-    wanted = CallWanted(given.customer, given.number, given.list_entry)
+    wanted = CallWanted(given.customer, given.number, given.callback, given.list_entry)
     call_id = await calling.place_call(runtime.dialler, wanted, user)
     async with runtime.database.session_scope() as session:
         return whole_call_for(user, await _read(session, call_id))
@@ -186,6 +196,37 @@ async def create_customer_from_call(
     made = await customers.create_customer(session, given, hotline, user)
     await _link(session, call_id, str(made.id), True, hotline, user)
     return await _read(session, call_id)
+
+
+@router.post(
+    "/{call_id}/complaint",
+    operation_id="create_complaint_from_call",
+    status_code=201,
+    responses=problems(*LOGGING),
+)
+async def create_complaint_from_call(
+    call_id: UUID,
+    given: CallComplaintCreate,
+    session: DbSession,
+    hotline: HotlineNow,
+    user: Annotated[Signed, requires(Scope.COMPLAINTS_WRITE)],
+) -> ComplaintRead:
+    """Log the complaint that I was told in this call: a category and what happened suffice. I own it from now on.
+
+    Customer, queue, channel and product (their latest purchase) follow from the call, and the customer is promised a
+    call on the next working day. 422 `unknown_category`, `unknown_purchase`.
+    """
+    complaint = await log_complaint(
+        session,
+        given,
+        customer_ref=None,
+        call_id=call_id,
+        channel=None,
+        by=user,
+        hotline=hotline,
+        now=datetime.now(UTC),
+    )
+    return await read_complaint(session, complaint)
 
 
 async def _link(

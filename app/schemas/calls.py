@@ -125,20 +125,24 @@ class Trace(BaseModel):
 
 
 class CallPlace(BaseModel):
-    """Whom to call. At least one of the three; a number goes before the customer's first one."""
+    """Whom to call. At least one of these; a number goes before the customer's first one."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"customer": "C0001024"}, {"number": "138 0013 8000"}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"customer": "C0001024"}, {"number": "138 0013 8000"}, {"callback": "T20261122-0007"}]
+        },
     )
 
     customer: Annotated[FilledWord | None, Field(description="Id or code.")] = None
     number: Annotated[FilledWord | None, Field(description="As people write it.")] = None
+    callback: Annotated[FilledWord | None, Field(description="A promised call, by id or code.")] = None
     list_entry: Annotated[UUID | None, Field(description="An entry of a daily list of yours.")] = None
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
-        if self.customer is None and self.number is None and self.list_entry is None:
-            raise ValueError("name a customer, a number or an entry of a list")
+        if all(value is None for value in (self.customer, self.number, self.callback, self.list_entry)):
+            raise ValueError("name a customer, a number, a promised call or an entry of a list")
         return self
 
 

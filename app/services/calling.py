@@ -16,13 +16,17 @@ from app.domain.prompts import choose_language
 from app.domain.scopes import Scope
 from app.errors import Conflict, NotAllowed, NotFound
 from app.models.call_lists import CallList, CallListEntry, EntryState
-from app.models.callbacks import DialAttempt, DialResult, DialState
+from app.models.callbacks import Callback, CallbackState, DialAttempt, DialResult, DialState
 from app.models.calls import TraceStep
 from app.models.customers import Customer
-from app.models.routing import Presence
+from app.models.routing import AgentPresence, Presence
 from app.services.access import Signed
 from app.services.agent_log import trace
 from app.services.calendars import read_calendars
+from app.services.callbacks.changing import to_change
+from app.services.callbacks.ending import busy
+from app.services.callbacks.of_calls import leave_queue
+from app.services.callbacks.retrying import after_refusal
 from app.services.callbacks.times import first_number
 from app.services.customers import find_customer
 from app.services.dial_rules import may_dial
@@ -42,6 +46,9 @@ from app.services.presence import locked
 from app.services.settling import end_attempt, give_up, hold
 from app.services.steady_clock import Reading
 from app.telephony.port import CarrierBusy, CarrierCall, CarrierRefused, EndCall
+
+_HANDED_OVER: Final = "callback"
+"""Why an agent is wrapping up who has been handed a kept place (`services/offering.py`)."""
 
 
 class AgentNotReady(Conflict):
@@ -108,10 +115,11 @@ FORBIDDEN: Final[Mapping[Forbidden, type[CallForbidden]]] = {
 
 @dataclass(frozen=True, slots=True)
 class CallWanted:
-    """Whom to call: a customer by id or code, a number as people write it, an entry of a daily list."""
+    """Whom to call: a customer or a promised call, each by id or code, a number as people write it, a list's entry."""
 
     customer: str | None = None
     number: str | None = None
+    callback: str | None = None
     list_entry: UUID | None = None
 
 
@@ -120,6 +128,7 @@ class _Target:
     customer: Customer | None
     e164: str | None
     purpose: DialPurpose
+    callback: Callback | None
 
 
 async def place_call(dialler: Dialler, wanted: CallWanted, user: Signed) -> UUID:
@@ -128,13 +137,17 @@ async def place_call(dialler: Dialler, wanted: CallWanted, user: Signed) -> UUID
     When no usable answer came from the carrier the call stands all the same, and is looked for there (`reconciling`).
 
     Raises:
-        NoSuchCustomer, NoSuchEntry, NotYourList, AgentNotReady, NoCallerId, CallForbidden: nothing was done.
+        NoSuchCustomer, NoSuchCallback, NotYourCallback, CallbackEnded, CallbackBusy, NoSuchEntry, NotYourList,
+        AgentNotReady, NoCallerId: nothing was done.
+        CallForbidden: nobody was rung; a promise to somebody who does not want to be called is cancelled.
         CarrierPaused, CarrierSaidNo: nobody was rung.
     """
     reading = dialler.clock.read()
     now = reading.earliest
     async with dialler.database.session_scope() as session:
         planned = await _plan(session, dialler, wanted, user, reading)
+    if isinstance(planned, DialRefusal):
+        raise forbidden(planned)
     (said,) = await ask_carrier(dialler, [planned])
     async with dialler.database.session_scope() as session:
         await record_said(session, dialler, [(planned, said)])
@@ -146,13 +159,15 @@ async def place_call(dialler: Dialler, wanted: CallWanted, user: Signed) -> UUID
     return planned.call_id
 
 
-async def _plan(session: AsyncSession, dialler: Dialler, wanted: CallWanted, user: Signed, reading: Reading) -> Planned:
+async def _plan(
+    session: AsyncSession, dialler: Dialler, wanted: CallWanted, user: Signed, reading: Reading
+) -> Planned | DialRefusal:
     hotline = dialler.hotline.now
     now = reading.earliest
-    target = await _target(session, wanted, user, hotline)
+    target = await _target(session, wanted, user, hotline, now)
     await _require_free_carrier(session, dialler, now)
     presence = await locked(session, user.agent_id)
-    if presence.state not in MAY_DIAL or (presence.state is Presence.WRAP_UP and presence.reason == "callback"):
+    if presence.state not in MAY_DIAL or not _is_free_for(presence, target.callback):
         raise AgentNotReady(
             "Sign in at your phone first, and end or wrap up the call that you have.", state=presence.state
         )
@@ -169,8 +184,11 @@ async def _plan(session: AsyncSession, dialler: Dialler, wanted: CallWanted, use
             calls_a_day=dialler.limits.calls_a_day,
         )
         if refusal is not None:
-            raise forbidden(refusal)
-    queue = hotline.default
+            if target.callback is not None and refusal.why.is_theirs:
+                await after_refusal(session, target.callback, refusal, hotline=hotline, now=now)
+            return refusal
+    queue_id = target.callback.queue_id if target.callback else None
+    queue = (hotline.queues.get(queue_id) if queue_id else None) or hotline.default
     shown = caller_id(queue, hotline) if queue is not None else None
     if queue is None or shown is None:
         raise NoCallerId("Add a number of yours to a queue first; it is what those whom you call will see.")
@@ -184,23 +202,47 @@ async def _plan(session: AsyncSession, dialler: Dialler, wanted: CallWanted, use
         from_e164=shown,
         language=choose_language(customer.language if customer else None, number.region, queue.language),
         purpose=target.purpose,
+        callback_id=target.callback.id if target.callback else None,
     )
     (planned,) = await plan_calls(session, [plan], provider=dialler.carrier.name, now=now, may_dial=MAY_DIAL)
+    if target.callback is not None:
+        await leave_queue(session, target.callback, now)
     return planned
 
 
-async def _target(session: AsyncSession, wanted: CallWanted, user: Signed, hotline: Hotline) -> _Target:
-    customer = None
+def _is_free_for(presence: AgentPresence, callback: Callback | None) -> bool:
+    """Whoever was handed a kept place has that call to make, or to give back, before any other."""
+    if presence.state is not Presence.WRAP_UP or presence.reason != _HANDED_OVER:
+        return True
+    return callback is not None and callback.call_id == presence.call_id
+
+
+async def _target(session: AsyncSession, wanted: CallWanted, user: Signed, hotline: Hotline, now: datetime) -> _Target:
+    customer = callback = None
+    number = wanted.number
     purpose = DialPurpose.SERVICE
+    if wanted.callback is not None:
+        callback = await _promise(session, wanted.callback, user, now)
+        customer = await session.get(Customer, callback.customer_id) if callback.customer_id else None
+        number = number or callback.to_e164
     if wanted.list_entry is not None:
         customer = await _of_list(session, wanted.list_entry, user)
         purpose = DialPurpose.MARKETING
     if wanted.customer is not None:
         customer = await find_customer(session, wanted.customer)
-    number = wanted.number
     if number is None and customer is not None:
         number = await first_number(session, customer)
-    return _Target(customer, hotline.number(number).e164 or number if number else None, purpose)
+    return _Target(customer, hotline.number(number).e164 or number if number else None, purpose, callback)
+
+
+async def _promise(session: AsyncSession, ref: str, user: Signed, now: datetime) -> Callback:
+    """A promised call that this agent may make now, locked."""
+    user.require(Scope.CALLBACKS_WRITE)
+    callback = await to_change(session, ref, user, now)
+    is_anothers = callback.state is CallbackState.CLAIMED and callback.claimed_by_id != user.agent_id
+    if is_anothers or callback.state is CallbackState.DIALING:
+        raise await busy(session, callback)
+    return callback
 
 
 async def _of_list(session: AsyncSession, entry_id: UUID, user: Signed) -> Customer:

@@ -11,6 +11,7 @@ from app.domain.scopes import Scope
 from app.observability.masking import mask_numbers
 from app.schemas.callbacks import CallbackRead, CallbackWhole
 from app.schemas.calls import CallRead, CallSummary
+from app.schemas.complaints import ComplaintChangeRead, ComplaintRead, ComplaintSummary
 from app.schemas.customers import CustomerCard, CustomerRead, CustomerSummary, PhoneRead, TimelineEntry
 from app.schemas.interactions import InteractionRead
 from app.schemas.list_work import DayPlan, WorkEntry
@@ -153,6 +154,43 @@ def whole_call_for(user: Signed, call: CallRead) -> CallRead:
         caller = caller.model_copy(update={name: value and mask_number(value) for name, value in told.items()})
     numbers = call_for(user, call).model_dump(include={"from_raw", "from_e164", "to_raw"})
     return call.model_copy(update={**numbers, "caller": caller, "notes": mask_numbers(call.notes)})
+
+
+def complaints_for(user: Signed, found: Listing[ComplaintSummary]) -> Listing[ComplaintSummary]:
+    """A page of complaints as `user` may see it."""
+    if may_see(user):
+        return found
+    items = [each.model_copy(update={"what_happened": mask_numbers(each.what_happened)}) for each in found.items]
+    return found.model_copy(update={"items": items})
+
+
+def complaint_for(user: Signed, complaint: ComplaintRead) -> ComplaintRead:
+    """A whole complaint as `user` may see it."""
+    if may_see(user):
+        return complaint
+    texts = ("what_happened", "resolution", "root_cause", "prevention")
+    mails = [
+        mail.model_copy(update={"sender": _email(mail.sender), "body": mask_numbers(mail.body)})
+        for mail in complaint.mails
+    ]
+    return complaint.model_copy(
+        update={
+            **{name: mask_numbers(getattr(complaint, name)) for name in texts},
+            "contact": _email(complaint.contact) if "@" in complaint.contact else mask_numbers(complaint.contact),
+            "mails": mails,
+            "changes": [_happened(change) for change in complaint.changes],
+        }
+    )
+
+
+def changes_for(user: Signed, found: Listing[ComplaintChangeRead]) -> Listing[ComplaintChangeRead]:
+    """A page of a complaint's history as `user` may see it."""
+    return found if may_see(user) else found.model_copy(update={"items": [_happened(each) for each in found.items]})
+
+
+def _happened(change: ComplaintChangeRead) -> ComplaintChangeRead:
+    detail = {name: mask_numbers(told) if isinstance(told, str) else told for name, told in change.detail.items()}
+    return change.model_copy(update={"detail": detail})
 
 
 def callback_for(user: Signed, callback: CallbackRead) -> CallbackRead:

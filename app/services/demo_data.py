@@ -18,6 +18,7 @@ from app.errors import Conflict, NotAllowed
 from app.models import Agent, Base, Call, Customer, DnisRoute, Queue, Role
 from app.services import search_index
 from app.services.demo.customers import TOTAL, write_customers
+from app.services.demo.grievances import write_grievances
 from app.services.demo.ledger import Ledger, Row, Rows
 from app.services.demo.organisation import OUR_NUMBERS, PEOPLE, SERVICE_NUMBER, write_organisation
 from app.services.demo.story import EXAMPLES, TOLD_NUMBERS, Example, write_story
@@ -76,6 +77,7 @@ def make_rows(today: date, zone: ZoneInfo, password_hash: str, total: int = TOTA
     ledger = Ledger(today, zone, Random(_SEED), (*OUR_NUMBERS, *TOLD_NUMBERS))  # noqa: S311 - made-up data keeps no secret
     agents = write_organisation(ledger, password_hash)
     write_story(ledger, agents)
+    write_grievances(ledger, agents)
     write_customers(ledger, agents, total)
     return ledger.rows
 

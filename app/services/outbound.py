@@ -23,12 +23,13 @@ from app.models.routing import Presence
 from app.services.agent_log import tell, trace
 from app.services.calendars import read_calendars
 from app.services.call_facts import keep, settle, status_key
-from app.services.callbacks.retrying import cancel_forbidden
+from app.services.callbacks.retrying import after_refusal
 from app.services.dial_rules import may_dial
 from app.services.dialler import DialLimits
 from app.services.hotline import Hotline
 from app.services.presence import holding, move
 from app.services.settling import RESULT_OF, Held, customer_leg, end_attempt, give_up, hold
+from app.services.standing import note_contact
 from app.telephony.port import CallEvent, EndCall, EventKind, HangUp, RingCustomer
 
 CUSTOMER_RINGS_SECONDS: Final = 30
@@ -74,7 +75,7 @@ async def after_pick_up(
     if refusal is not None:
         await give_up(session, held, refusal.why, due_at=None, hotline=hotline, now=event.received_at)
         if held.callback is not None:
-            await cancel_forbidden(session, held.callback, refusal, now=event.received_at)
+            await after_refusal(session, held.callback, refusal, hotline=hotline, now=event.received_at)
         return goodbye
     assert attempt.to_e164 is not None
     return RingCustomer(
@@ -255,6 +256,8 @@ async def _customer_answers(
         return
     trace(session, call.id, TraceStep.ANSWERED, at=event.received_at, agent_id=attempt.agent_id)
     await session.flush()
+    if call.customer_id is not None:
+        await note_contact(session, call.customer_id, call.answered_at, wait=False)
     if attempt.agent_id is not None and attempt.ended_at is None and status is CarrierStatus.IN_PROGRESS:
         answered_now = {"call_id": str(call.id)}
         await tell(

@@ -24,6 +24,7 @@ async def with_telephony(serve: Serve) -> Served:
         twilio_auth_token=AUTH_TOKEN,
         twilio_api_key="SK" + "5" * 32,
         twilio_api_secret=AUTH_TOKEN,
+        mail_secret="whsec_dGhpcyBpcyBhIHNlY3JldCBmb3IgdGhlIHRlc3Rz",
     )
 
 

@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from app.models.callbacks import CallbackMode
+from app.models.people import Role
 from app.schemas.screen_pop import ScreenPop
 from app.telephony.simulator import RestFault, RestProblem, SimEventKind, Trouble
 from tests.calls.carrier import DIALLED, call_sid, voice
@@ -20,6 +22,8 @@ from tests.calls.dialling import (
     refused,
     rung,
 )
+from tests.calls.office import Office
+from tests.support import Served, SignIn
 
 
 @pytest.fixture
@@ -281,3 +285,97 @@ async def test_do_not_call_counts_until_the_last_moment(make_hotline: MakeHotlin
     assert (attempt["state"], attempt["error"]) == ("refused", "do_not_call")
     assert rung(hotline) == []
     await until(lambda: _is(desk, "available"), "they are free")
+
+
+async def test_a_promised_call_by_a_click(make_hotline: MakeHotline) -> None:
+    """The promise is the agent's while it rings, waits for their word afterwards, and nobody else can make it."""
+    hotline = await calling_hotline(make_hotline)
+    desk, other = await hotline.desk(), await hotline.desk()
+    office = Office(hotline.served.database, hotline.served.runtime.hotline, hotline.queue.id)
+    (promised,) = await office.promised(1, mode=CallbackMode.PREVIEW, owner_id=desk.agent.id)
+    code = (await office.callback(promised)).code
+
+    assert (await refused(other, 403, callback=code))["code"] == "not_your_callback"
+    placed = await call(desk, callback=code)
+    assert (await office.callback(promised)).state == "dialing"
+    assert (await refused(desk, callback=code))["code"] == "callback_busy"
+    await ended(hotline, placed["id"])
+    callback = await office.callback(promised)
+    assert (callback.state, callback.claimed_by_id, callback.attempts) == ("claimed", desk.agent.id, 1)
+    said = await desk.http.put(f"/api/v1/callbacks/{promised}/outcome", json={"outcome": "answered"})
+    assert said.status_code == 200, said.text
+    assert (await refused(desk, callback=code))["code"] == "callback_ended"
+    assert (await refused(desk, 404, callback="T19990101-0001"))["code"] == "no_such_callback"
+
+
+async def test_fault_23_a_click_on_a_promise_to_somebody_who_does_not_want_it(hotline: Hotline) -> None:
+    desk = await hotline.desk()
+    office = Office(hotline.served.database, hotline.served.runtime.hotline, hotline.queue.id)
+    (promised,) = await office.promised(1, mode=CallbackMode.PREVIEW, owner_id=desk.agent.id)
+    await hotline.execute("UPDATE customers SET do_not_call = true")
+
+    assert (await refused(desk, callback=str(promised)))["code"] == "do_not_call"
+
+    assert (await office.callback(promised)).state == "cancelled"
+    assert hotline.line.calls == ()
+
+
+async def test_fault_23_said_while_the_agents_phone_rings_for_a_promise(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="live")
+    desk = await hotline.desk()
+    office = Office(hotline.served.database, hotline.served.runtime.hotline, hotline.queue.id)
+    (promised,) = await office.promised(1, mode=CallbackMode.PREVIEW, owner_id=desk.agent.id)
+    placed = await call(desk, callback=str(promised))
+    (sim,) = agents_rung(hotline)
+    await hotline.execute("UPDATE customers SET do_not_call = true")
+
+    await sim.wait_for(SimEventKind.RINGING)
+    await hotline.line.answer(sim.sid)
+
+    assert (await ended(hotline, placed["id"]))["error"] == "do_not_call"
+    assert (await office.callback(promised)).state == "cancelled"
+    assert len(hotline.line.calls) == 1
+
+
+async def test_retry_rules_are_a_supervisors_to_change(app_server: Served, signed_in: SignIn) -> None:
+    agent, supervisor = await signed_in(Role.AGENT), await signed_in(Role.SUPERVISOR)
+    rule = {"wait_minutes": 30, "most_attempts": 2, "next_step": "escalate"}
+
+    refused = await agent.http.put("/api/v1/retry-rules/busy", json=rule)
+    changed = await supervisor.http.put("/api/v1/retry-rules/busy", json=rule)
+    none = await supervisor.http.put("/api/v1/retry-rules/answered", json=rule)
+    wrong = await supervisor.http.put("/api/v1/retry-rules/busy", json={**rule, "wait_minutes": 0})
+    listed = (await agent.http.get("/api/v1/retry-rules")).json()["items"]
+
+    assert [answer.status_code for answer in (refused, changed, none, wrong)] == [403, 200, 404, 422]
+    assert {"result": "busy", **rule} in listed
+    assert [each["result"] for each in listed] == [
+        "no_answer",
+        "busy",
+        "voicemail",
+        "not_in_service",
+        "failed",
+        "agent_not_reached",
+    ]
+
+
+async def test_a_kept_place_that_was_handed_over_is_called_from_where_the_agent_stands(
+    make_hotline: MakeHotline,
+) -> None:
+    """They pressed 1; whose turn it is gets the card, and calls that one before any other."""
+    hotline = await calling_hotline(make_hotline)
+    sim = await hotline.line.call(CUSTOMER, DIALLED, script="press 1, hang up after 1s")
+    await sim.finished()
+    desk = await hotline.desk(available=False)
+    await desk.be("available")
+    due = await desk.until("callback.due")
+    (promised,) = await hotline.rows("SELECT id FROM callbacks WHERE reason = 'kept_place'")
+
+    assert (await refused(desk, number="+8613900000009"))["code"] == "agent_not_ready"
+    placed = await call(desk, callback=str(promised["id"]))
+    await ended(hotline, placed["id"])
+
+    assert due["data"]["call_id"] != placed["id"]
+    callback = await hotline.one("SELECT state, claimed_by_id FROM callbacks")
+    assert (callback["state"], callback["claimed_by_id"]) == ("claimed", desk.agent.id)
+    assert len(rung(hotline)) == 1

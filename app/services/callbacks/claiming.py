@@ -7,7 +7,7 @@ same transaction: a worker that dies has claimed nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,8 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from app.models.callbacks import Callback, CallbackState, DialAttempt, DialResult
 from app.models.routing import Presence
 from app.services.callbacks.history import record_change
-from app.services.callbacks.retrying import escalate
+from app.services.callbacks.retrying import OUTCOME_WITHIN, escalate
 from app.services.hotline import Hotline
+
+_SLACK: Final = timedelta(minutes=5)
+"""What the carrier says of a call's end may be so late."""
 
 _WAITING: Final = "c.state IN ('scheduled', 'retry') AND c.mode = 'automatic' AND c.due_at <= CAST(:due AS timestamptz)"
 
@@ -121,6 +124,22 @@ def _claimed(rows: Result[Any]) -> list[Claimed]:
     ]
 
 
+async def _waits_for_its_outcome(session: AsyncSession, callback: Callback) -> bool:
+    """True when it is held since somebody was talked to, and not because an agent took it anew."""
+    assert callback.claimed_until is not None
+    last = (
+        await session.execute(
+            select(DialAttempt.result, DialAttempt.ended_at)
+            .where(DialAttempt.callback_id == callback.id)
+            .order_by(DialAttempt.started_at.desc())
+            .limit(1)
+        )
+    ).one_or_none()
+    if last is None or last.result is not DialResult.ANSWERED or last.ended_at is None:
+        return False
+    return bool(callback.claimed_until <= last.ended_at + OUTCOME_WITHIN + _SLACK)
+
+
 async def free_the_dead(session: AsyncSession, now: datetime, limit: int = 200) -> int:
     """Take back promises whose time in somebody's hands has run out; gives how many.
 
@@ -144,13 +163,7 @@ async def free_the_dead(session: AsyncSession, now: datetime, limit: int = 200) 
     )
     for callback in found:
         callback.version += 1
-        last = await session.scalar(
-            select(DialAttempt.result)
-            .where(DialAttempt.callback_id == callback.id)
-            .order_by(DialAttempt.started_at.desc())
-            .limit(1)
-        )
-        if last is DialResult.ANSWERED:
+        if await _waits_for_its_outcome(session, callback):
             await escalate(session, callback, at=now, why="no_outcome")
             continue
         callback.state = CallbackState.RETRY if callback.attempts else CallbackState.SCHEDULED

@@ -6,13 +6,13 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.calling_windows import place_of
-from app.domain.dialling import DialPurpose, DialRefusal
+from app.domain.dialling import DialPurpose
 from app.domain.prompts import choose_language
 from app.models.callbacks import Callback
 from app.models.routing import Presence
 from app.services.calendars import read_calendars
 from app.services.callbacks.claiming import Claimed, claim
-from app.services.callbacks.retrying import cancel_forbidden
+from app.services.callbacks.retrying import after_refusal
 from app.services.calling import record_said
 from app.services.dial_rules import Asked, refusals
 from app.services.dialler import Dialler, Planned, ask_carrier, paused_until
@@ -70,7 +70,8 @@ async def _claim_and_plan(
     numbers: set[str | None] = set()
     for each, call, refusal in zip(claimed, asked, found, strict=True):
         if refusal is not None:
-            await _let_go(session, each, refusal, reading)
+            callback = await session.get_one(Callback, each.callback_id)
+            await after_refusal(session, callback, refusal, hotline=hotline, now=reading.latest)
             continue
         # Two promises to one number in one batch: the second waits for the next.
         if each.e164 not in numbers and (plan := _plan(each, call, hotline)) is not None:
@@ -80,11 +81,6 @@ async def _claim_and_plan(
         session, plans, provider=dialler.carrier.name, now=reading.earliest, may_dial=(Presence.AVAILABLE,)
     )
     return len(claimed), planned
-
-
-async def _let_go(session: AsyncSession, claimed: Claimed, refusal: DialRefusal, reading: Reading) -> None:
-    callback = await session.get_one(Callback, claimed.callback_id)
-    await cancel_forbidden(session, callback, refusal, now=reading.latest)
 
 
 def _asked(claimed: Claimed, hotline: Hotline) -> Asked:

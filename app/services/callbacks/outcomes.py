@@ -1,6 +1,7 @@
 """What came of a promised call, and what follows from it."""
 
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -11,6 +12,7 @@ from app.services.callbacks.changing import ENDED, CallbackEnded, locked_callbac
 from app.services.callbacks.ending import busy, finish
 from app.services.callbacks.of_calls import leave_queue
 from app.services.callbacks.retrying import not_reached
+from app.services.complaints.by_callback import close_by_callback, reopen_by_callback
 from app.services.hotline import Hotline
 
 
@@ -33,6 +35,8 @@ async def put_outcome(
     if callback.claimed_by_id not in (None, user.agent_id):
         raise await busy(session, callback)
     callback.note = given.note
+    if callback.complaint_id is not None:
+        await _tell_complaint(session, callback.complaint_id, given, user.agent_id, hotline, now)
     if given.outcome is CallbackOutcome.NOT_REACHED:
         callback.outcome = given.outcome
         if callback.state is CallbackState.RETRY and callback.due_at > now:
@@ -47,6 +51,16 @@ async def put_outcome(
     await leave_queue(session, callback, now)
     await session.flush()
     return callback
+
+
+async def _tell_complaint(
+    session: AsyncSession, complaint_id: UUID, given: OutcomePut, by: UUID, hotline: Hotline, now: datetime
+) -> None:
+    """What the customer says closes the complaint that was asked about, or opens it again."""
+    if given.outcome is CallbackOutcome.WORKS_NOW:
+        await close_by_callback(session, complaint_id, satisfaction=given.satisfaction, by=by, now=now)
+    elif given.outcome is CallbackOutcome.STILL_BROKEN:
+        await reopen_by_callback(session, complaint_id, note=given.note, by=by, hotline=hotline, now=now)
 
 
 def _said(callback: Callback) -> tuple[CallbackOutcome | None, int | None, str]:

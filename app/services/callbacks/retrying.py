@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.calling_windows import NeverOpen
 from app.domain.card import iso
-from app.domain.dialling import DialRefusal
+from app.domain.dialling import DialRefusal, Forbidden
 from app.models.callbacks import Callback, CallbackState, DialAttempt, DialResult
 from app.models.calls import AgentEventType
 from app.models.customers import CustomerPhone
@@ -25,8 +25,8 @@ from app.services.hotline import Hotline
 OUTCOME_WITHIN: Final = timedelta(minutes=30)
 """How long after a conversation its agent may take to say what came of it; then a supervisor asks."""
 
-TOO_OFTEN_WAIT: Final = timedelta(hours=24)
-"""When a promise is looked at again whose number was called often enough for one day."""
+_SOON: Final = timedelta(minutes=5)
+_ANOTHER_DAY: Final = timedelta(hours=12)
 
 _UNCOUNTED: Final = frozenset({DialResult.AGENT_NOT_REACHED})
 """Results that cost the customer nothing."""
@@ -122,24 +122,31 @@ async def escalate(session: AsyncSession, callback: Callback, *, at: datetime, w
         await tell(session, supervisor_id, AgentEventType.CALLBACK_ESCALATED, told, at=at)
 
 
-async def cancel_forbidden(session: AsyncSession, callback: Callback, refusal: DialRefusal, *, now: datetime) -> None:
-    """Do what follows for a promise that may not be kept now: cancel it where waiting does not help, else wait."""
-    if callback.state not in (
-        CallbackState.DIALING,
-        CallbackState.CLAIMED,
-        CallbackState.SCHEDULED,
-        CallbackState.RETRY,
-    ):
+async def after_refusal(
+    session: AsyncSession, callback: Callback, refusal: DialRefusal, *, hotline: Hotline, now: datetime
+) -> None:
+    """Do what follows for a promise that a rule forbids to keep now: later, not at all, or somebody has to look at it.
+
+    Args:
+        callback: locked; what has ended stays as it is.
+    """
+    if callback.state in (CallbackState.DONE, CallbackState.CANCELLED):
         return
+    why = refusal.why
     callback.version += 1
-    if not refusal.why.is_for_good:
-        await back_in_line(session, callback, refusal.until or now + TOO_OFTEN_WAIT, at=now, why=refusal.why)
+    if why.is_theirs:
+        callback.state = CallbackState.CANCELLED
+        callback.claimed_by_id = callback.claimed_until = None
+        callback.ended_at = now
+        record_change(session, callback.id, "cancelled", at=now, why=why)
+        await session.flush()
         return
-    callback.state = CallbackState.CANCELLED
-    callback.claimed_by_id = callback.claimed_until = None
-    callback.ended_at = now
-    record_change(session, callback.id, "cancelled", at=now, why=refusal.why)
-    await session.flush()
+    wait = _SOON if why is Forbidden.ALREADY_DIALLING else _ANOTHER_DAY
+    due_at = refusal.until or (await _legal(session, callback, now + wait, hotline) if why.is_passing else None)
+    if due_at is None:
+        await escalate(session, callback, at=now, why=why)
+    else:
+        await back_in_line(session, callback, due_at, at=now, why=why)
 
 
 async def _turn_to_next_number(session: AsyncSession, callback: Callback, attempt: DialAttempt) -> bool:

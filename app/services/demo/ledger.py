@@ -39,6 +39,9 @@ class Rows:
     purchases: list[Row] = field(default_factory=list)
     contracts: list[Row] = field(default_factory=list)
     interactions: list[Row] = field(default_factory=list)
+    partners: list[Row] = field(default_factory=list)
+    complaints: list[Row] = field(default_factory=list)
+    complaint_changes: list[Row] = field(default_factory=list)
 
 
 class Ledger:
