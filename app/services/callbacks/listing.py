@@ -1,8 +1,8 @@
-"""Promised calls as people see them: on a card, in lists, whole, and counted."""
+"""Promised calls as people see them: in lists, whole, and counted."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, tuple_
@@ -20,12 +20,9 @@ from app.schemas.callbacks import (
     ShownState,
 )
 from app.schemas.listing import Listing
-from app.schemas.screen_pop import PopCallback
 from app.services.callbacks.scheduling import IS_WAITING, OPEN_STATES
 from app.services.hotline import Hotline
 from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
-
-_ON_A_CARD: Final = 5
 
 _Owner = aliased(Agent)
 _ClaimedBy = aliased(Agent)
@@ -53,17 +50,6 @@ class CallbackFilter:
     is_overdue: bool = False
     product: str = ""
     promised_before: datetime | None = None
-
-
-async def next_callbacks(session: AsyncSession, customer_id: UUID) -> list[PopCallback]:
-    """What a customer is still promised, the next first."""
-    found = await session.scalars(
-        select(Callback)
-        .where(Callback.customer_id == customer_id, Callback.state.in_(OPEN_STATES))
-        .order_by(Callback.due_at, Callback.id)
-        .limit(_ON_A_CARD)
-    )
-    return [PopCallback.model_validate(callback, from_attributes=True) for callback in found]
 
 
 async def list_callbacks(
