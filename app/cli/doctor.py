@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -26,6 +26,8 @@ from app.db import Database
 from app.embedded_postgres import EmbeddedPostgresError
 from app.models import Agent
 from app.services import search_index
+from app.services.calendars import read_calendars
+from app.services.hotline import Hotline
 
 _OLDEST_PYTHON: Final = (3, 11)
 _OLDEST_POSTGRES: Final = 15
@@ -33,6 +35,7 @@ _LITTLE_SPACE: Final = 1024**3
 _NO_SPACE: Final = 100 * 1024**2
 _SMALL_DRIFT: Final = 2.0
 _LARGE_DRIFT: Final = 60.0
+_NEXT_YEAR_MATTERS: Final = timedelta(days=45)
 
 
 class Verdict(StrEnum):
@@ -133,7 +136,10 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
                 async with database.session_scope() as session:
                     for finding in await _connected(session, settings):
                         yield finding
-                yield await _schema(database)
+                schema = await _schema(database)
+                yield schema
+                if schema.verdict is not Verdict.FAIL:
+                    yield await _calendar(database, settings)
             finally:
                 await database.aclose()
     except (CommandFailed, EmbeddedPostgresError) as error:
@@ -178,6 +184,23 @@ async def _schema(database: Database) -> Finding:
             "search", Verdict.WARN, f"{unfound:,} customers are not found as they are now", "Run: callcard migrate"
         )
     return Finding("schema", Verdict.OK, f"{revision}; {agents} people who can sign in")
+
+
+async def _calendar(database: Database, settings: Settings) -> Finding:
+    """Whether the working days of this year are known, and before it ends those of the next."""
+    async with database.session_scope() as session:
+        hotline = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
+        calendar = (await read_calendars(session, hotline)).main
+    today = datetime.now(settings.zone).date()
+    for day, verdict in ((today, Verdict.FAIL), (today + _NEXT_YEAR_MATTERS, Verdict.WARN)):
+        if not calendar.is_known(day.year):
+            return Finding(
+                "calendar",
+                verdict,
+                f"the public holidays of {calendar.country} in {day.year} are not known: no call is promised then",
+                f"Enter them (POST /api/v1/closures), then PUT /api/v1/calendar/years/{day.year}; docs/callbacks.md.",
+            )
+    return Finding("calendar", Verdict.OK, f"working days are known until {today + _NEXT_YEAR_MATTERS} at least")
 
 
 def _spool(folder: Path) -> Finding:

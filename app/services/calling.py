@@ -18,7 +18,7 @@ from app.errors import Conflict, NotAllowed, NotFound
 from app.models.call_lists import CallList, CallListEntry, EntryState
 from app.models.callbacks import Callback, CallbackState, DialAttempt, DialResult, DialState
 from app.models.calls import TraceStep
-from app.models.customers import Customer
+from app.models.customers import Customer, CustomerPhone
 from app.models.routing import AgentPresence, Presence
 from app.services.access import Signed
 from app.services.agent_log import trace
@@ -232,7 +232,16 @@ async def _target(session: AsyncSession, wanted: CallWanted, user: Signed, hotli
         customer = await find_customer(session, wanted.customer)
     if number is None and customer is not None:
         number = await first_number(session, customer)
-    return _Target(customer, hotline.number(number).e164 or number if number else None, purpose, callback)
+    e164 = hotline.number(number).e164 or number if number else None
+    if customer is None and callback is None:
+        customer = await _whose(session, e164)
+    return _Target(customer, e164, purpose, callback)
+
+
+async def _whose(session: AsyncSession, e164: str | None) -> Customer | None:
+    """Who has a number, where it is one customer's alone."""
+    found = (await session.scalars(select(CustomerPhone.customer_id).where(CustomerPhone.e164 == e164).limit(2))).all()
+    return await session.get(Customer, found[0]) if len(found) == 1 else None
 
 
 async def _promise(session: AsyncSession, ref: str, user: Signed, now: datetime) -> Callback:

@@ -30,7 +30,7 @@ from app.models.people import Agent
 from app.models.routing import Presence, Queue
 from app.schemas.customers import PhoneCreate
 from app.services.agent_log import trace
-from app.services.callbacks.of_calls import end_with_wrap_up, owed_for
+from app.services.callbacks.of_calls import adopt, end_with_wrap_up, owed_for
 from app.services.customer_phones import add_phone
 from app.services.customers import find_customer
 from app.services.hotline import Hotline
@@ -378,6 +378,7 @@ async def link_customer(
     call.match_reason = MatchReason.BY_HAND
     trace(session, call_id, TraceStep.LINKED, at=now, agent_id=agent_id, customer=customer.code)
     await session.flush()
+    await adopt(session, call_id, customer.id)
     await _write_history(session, call)
     number = hotline.number(call.to_raw if call.direction is Direction.OUTBOUND else call.from_raw)
     if remember_number and number.e164 is not None and not hotline.is_ours(number.e164):

@@ -32,6 +32,7 @@ KEPT_COLUMNS: Final = frozenset(
 
 _NOT_EMPTY: Final = {"name": f"'{NAME_OF_NOBODY}'", "gender": "'unknown'", "do_not_call": "true"}
 
+_PROMISED: Final = "customer_id = ANY(:ids) OR (customer_id IS NULL AND call_id = ANY(:calls))"
 _OF_CALLS: Final = "provider_call_id IN (SELECT provider_call_id FROM calls WHERE id = ANY(:calls))"
 _OF_LEGS: Final = "provider_call_id IN (SELECT provider_call_id FROM legs WHERE call_id = ANY(:calls))"
 _OF_COMPLAINTS: Final = "complaint_id IN (SELECT id FROM complaints WHERE customer_id = ANY(:ids))"
@@ -55,15 +56,15 @@ ERASED: Final[Mapping[str, str]] = {
     "root_cause = '', prevention = '', pause_reason = CASE WHEN pause_reason IS NULL THEN NULL ELSE '' END, "
     "version = version + 1 WHERE customer_id = ANY(:ids)",
     "callback_changes": "UPDATE callback_changes SET detail = '{}' WHERE callback_id IN "
-    "(SELECT id FROM callbacks WHERE customer_id = ANY(:ids))",
-    "callbacks": "UPDATE callbacks SET subject = '', note = '', to_e164 = NULL, "
-    "ended_at = CASE WHEN state IN ('scheduled', 'retry') THEN now() ELSE ended_at END, "
-    "state = CASE WHEN state IN ('scheduled', 'retry') THEN 'cancelled' ELSE state END, version = version + 1 "
-    "WHERE customer_id = ANY(:ids)",
+    f"(SELECT id FROM callbacks WHERE {_PROMISED})",
+    "callbacks": "UPDATE callbacks SET subject = '', note = '', to_e164 = NULL, claimed_by_id = NULL, "
+    "claimed_until = NULL, ended_at = coalesce(ended_at, now()), "
+    "state = CASE WHEN state = 'done' THEN state ELSE 'cancelled' END, version = version + 1 "
+    f"WHERE {_PROMISED}",
     "call_list_entries": "UPDATE call_list_entries SET reasons = '[]', skip_reason = '' WHERE customer_id = ANY(:ids)",
     "call_list_left_out": "UPDATE call_list_left_out SET note = '' WHERE customer_id = ANY(:ids)",
     "list_rearrangements": "DELETE FROM list_rearrangements WHERE customer_id = ANY(:ids)",
-    "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids)",
+    "dial_attempts": "UPDATE dial_attempts SET to_e164 = NULL WHERE customer_id = ANY(:ids) OR call_id = ANY(:calls)",
     "consents": "UPDATE consents SET note = '' WHERE customer_id = ANY(:ids)",
     "customer_changes": "UPDATE customer_changes SET old = NULL, new = NULL, why = '' WHERE customer_id = ANY(:ids)",
     "stage_moves": "UPDATE stage_moves SET why = '' WHERE customer_id = ANY(:ids)",
@@ -110,6 +111,7 @@ SELECT DISTINCT p.e164, EXISTS (
 _CALLS: Final = text("""
 SELECT id FROM calls WHERE customer_id = ANY(:ids)
 UNION SELECT id FROM calls WHERE customer_id IS NULL AND from_e164 = ANY(:numbers)
+UNION SELECT call_id FROM dial_attempts WHERE customer_id IS NULL AND to_e164 = ANY(:numbers) AND call_id IS NOT NULL
 """)
 _SHOWN_CALLS: Final = text("SELECT id FROM calls WHERE from_e164 = ANY(:numbers)")
 _RECORDINGS: Final = text("SELECT provider_recording_id FROM recordings WHERE call_id = ANY(:calls) ORDER BY id")

@@ -122,8 +122,10 @@ async def last_calls(session: AsyncSession, customer_id: UUID, limit: int) -> li
 
 
 async def count_calls_since(session: AsyncSession, customer_id: UUID, since: datetime) -> int:
-    """How many calls there were with a customer after `since`."""
-    counted = select(func.count()).where(Call.customer_id == customer_id, Call.received_at > since)
+    """How many calls came from a customer after `since`."""
+    counted = select(func.count()).where(
+        Call.customer_id == customer_id, Call.direction == Direction.INBOUND, Call.received_at > since
+    )
     return await session.scalar(counted) or 0
 
 

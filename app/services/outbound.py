@@ -7,6 +7,7 @@ out late), nobody is rung twice for one attempt, and nobody at all for one that 
 
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 import structlog
 from sqlalchemy import select
@@ -57,7 +58,9 @@ async def after_pick_up(
         await give_up(session, held, "not_wanted", due_at=None, hotline=hotline, now=event.received_at)
         return goodbye
     presence = await holding(session, call.id)
-    if presence is None or presence.agent_id != attempt.agent_id or await customer_leg(session, call.id, None):
+    leg = await customer_leg(session, call.id, None)
+    has_rung = leg is not None and leg.provider_call_id is not None
+    if presence is None or presence.agent_id != attempt.agent_id or has_rung:
         return goodbye
     customer = await session.get(Customer, call.customer_id) if call.customer_id else None
     refusal = await may_dial(
@@ -78,6 +81,10 @@ async def after_pick_up(
             await after_refusal(session, held.callback, refusal, hotline=hotline, now=event.received_at)
         return goodbye
     assert attempt.to_e164 is not None
+    if leg is None:
+        # From here on the customer may have been rung, whatever we hear of it or do not.
+        session.add(_customer_leg(call.id, event))
+        await session.flush()
     return RingCustomer(
         number=attempt.to_e164,
         caller_id=attempt.from_e164 or "",
@@ -121,9 +128,21 @@ async def hear_machine(session: AsyncSession, event: CallEvent) -> None:
 
 
 async def join_agent(
-    session: AsyncSession, held: Held, status: CarrierStatus, event: CallEvent, hotline: Hotline, limits: DialLimits
+    session: AsyncSession,
+    held: Held,
+    status: CarrierStatus,
+    event: CallEvent,
+    hotline: Hotline,
+    limits: DialLimits,
+    *,
+    is_last_word: bool = False,
 ) -> None:
-    """Join what is said of the agent's leg: when they hang up, or never picked up, the attempt is over."""
+    """Join what is said of the agent's leg: when they hang up, or never picked up, the attempt is over.
+
+    Args:
+        is_last_word: nothing more is to be learnt of the customer's leg. Without it, an attempt whose customer may have
+            been rung and has not been heard of stays open: they may have talked, and must not be called again for it.
+    """
     leg = await session.scalar(select(Leg).where(Leg.call_id == held.call.id, Leg.kind == LegKind.AGENT))
     if leg is None:
         return
@@ -135,8 +154,12 @@ async def join_agent(
         leg.ended_at = leg.ended_at or _moment(event)
         if status is CarrierStatus.COMPLETED and leg.answered_at is None:
             leg.answered_at = _moment(event) - timedelta(seconds=event.seconds or 0)
-        result = DialResult.AGENT_NOT_REACHED
         theirs = await customer_leg(session, held.call.id, None)
+        is_known = theirs is None or theirs.status.is_terminal or held.call.answered_at is not None
+        if not is_known and not is_last_word:
+            await session.flush()
+            return
+        result = DialResult.AGENT_NOT_REACHED
         if held.call.answered_at is not None:
             result = DialResult.ANSWERED
         elif theirs is not None:
@@ -203,15 +226,10 @@ async def join_customer(
     call = held.call
     leg = await customer_leg(session, call.id, provider_call_id)
     if leg is None:
-        leg = Leg(
-            id=new_id(),
-            call_id=call.id,
-            kind=LegKind.NUMBER,
-            status=CarrierStatus.QUEUED,
-            provider_call_id=provider_call_id,
-            offered_at=_moment(event),
-        )
+        leg = _customer_leg(call.id, event)
         session.add(leg)
+    if leg.provider_call_id is None:
+        leg.provider_call_id = provider_call_id
         trace(session, call.id, TraceStep.CUSTOMER_RUNG, at=event.received_at)
     leg.status = join_leg(leg.status, status)
     call.customer_status = join_leg(call.customer_status, status)
@@ -238,6 +256,12 @@ async def join_customer(
             at=_moment(event),
         )
     await session.flush()
+
+
+def _customer_leg(call_id: UUID, event: CallEvent) -> Leg:
+    return Leg(
+        id=new_id(), call_id=call_id, kind=LegKind.NUMBER, status=CarrierStatus.QUEUED, offered_at=_moment(event)
+    )
 
 
 async def _customer_answers(

@@ -169,7 +169,15 @@ async def _ask_about(dialler: Dialler, attempt: _Open, call_id: str, now: dateti
         for leg in customers:
             event = _event(dialler, leg, now)
             await join_customer(session, held, leg.status, leg.call_id, event, dialler.hotline.now, dialler.limits)
-        await join_agent(session, held, call.status, _event(dialler, call, now), dialler.hotline.now, dialler.limits)
+        await join_agent(
+            session,
+            held,
+            call.status,
+            _event(dialler, call, now),
+            dialler.hotline.now,
+            dialler.limits,
+            is_last_word=True,
+        )
 
 
 def _event(dialler: Dialler, call: CarrierCall, now: datetime) -> CallEvent:

@@ -50,6 +50,15 @@ KINDS: Final[Mapping[str, Kind]] = {
         "UPDATE calls SET from_raw = '', from_e164 = NULL, caller_name = '', caller = NULL, notes = '' "
         "WHERE customer_id IS NULL AND direction = 'inbound' AND received_at < :before AND from_raw <> ''",
     ),
+    "numbers of strangers whom we called": Kind(
+        365,
+        """WITH gone AS (
+            UPDATE dial_attempts SET to_e164 = NULL
+            WHERE customer_id IS NULL AND started_at < :before AND to_e164 IS NOT NULL RETURNING call_id
+        )
+        UPDATE calls SET to_raw = '', caller = NULL, notes = '' FROM gone
+        WHERE calls.id = gone.call_id AND calls.customer_id IS NULL""",
+    ),
     "who looked at whom": Kind(730, "DELETE FROM card_views WHERE at < :before"),
 }
 """Every kind of data that is not kept for ever, by name."""

@@ -164,13 +164,13 @@ def card_sql(call: str, given: str, chooser: str = CHOOSER) -> str:
         )),
         'recent_calls', (
             SELECT count(*) FROM (
-                SELECT received_at FROM calls WHERE customer_id = matched.customer_id
+                SELECT received_at, direction FROM calls WHERE customer_id = matched.customer_id
                 UNION ALL
-                SELECT received_at FROM calls
+                SELECT received_at, direction FROM calls
                 WHERE matched.customer_id IS NULL AND from_e164 = CAST({given}lookup AS varchar)
                 OFFSET 0 -- a fence: by customer or number, never by time, however the statistics stand
             ) earlier
-            WHERE earlier.received_at < CAST({given}now AS timestamptz)
+            WHERE earlier.direction = 'inbound' AND earlier.received_at < CAST({given}now AS timestamptz)
               AND earlier.received_at > CAST({given}now AS timestamptz) - interval '{REPEAT_DAYS} days'
         )
     )"""

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.call_states import CarrierStatus
@@ -69,7 +69,10 @@ async def hold(session: AsyncSession, attempt_id: UUID) -> Held | None:
         select(Call).where(Call.id == known.call_id).with_for_update(key_share=True).execution_options(**again)
     )
     attempt = await session.scalar(
-        select(DialAttempt).where(DialAttempt.id == attempt_id).with_for_update().execution_options(**again)
+        select(DialAttempt)
+        .where(DialAttempt.id == attempt_id)
+        .with_for_update(key_share=True)
+        .execution_options(**again)
     )
     return Held(attempt, call, callback) if attempt is not None and call is not None else None
 
@@ -116,7 +119,8 @@ async def give_up(
     held.attempt.error = error
     trace(session, held.call.id, TraceStep.NOT_PLACED, at=now, agent_id=held.attempt.agent_id, error=error)
     await _over(session, held, DialState.REFUSED, now, hotline, now, talked=False)
-    if held.callback is not None and due_at is not None:
+    if due_at is not None and held.callback is not None and held.callback.state is CallbackState.DIALING:
+        held.callback.version += 1
         await back_in_line(session, held.callback, due_at, at=now, why=error)
 
 
@@ -153,8 +157,12 @@ async def _over(
 
 
 async def customer_leg(session: AsyncSession, call_id: UUID, provider_call_id: str | None) -> Leg | None:
-    """The customer's leg of a call that we placed, by the carrier's id or as the only one; None before it rings."""
+    """The customer's leg of a call that we placed; None before they may be rung.
+
+    Args:
+        provider_call_id: the carrier's id, which a leg that was not heard of yet has not; None for whichever it is.
+    """
     query = select(Leg).where(Leg.call_id == call_id, Leg.kind == LegKind.NUMBER)
     if provider_call_id is not None:
-        query = query.where(Leg.provider_call_id == provider_call_id)
+        query = query.where(or_(Leg.provider_call_id == provider_call_id, Leg.provider_call_id.is_(None)))
     return await session.scalar(query.order_by(Leg.offered_at).limit(1))

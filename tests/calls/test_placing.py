@@ -1,14 +1,18 @@
 """Placing a call: the agent's phone rings, then the customer's, and whatever comes of it is on the record."""
 
 import asyncio
+from datetime import UTC, datetime
+from urllib.parse import urlencode
 
 import pytest
 
 from app.models.callbacks import CallbackMode
 from app.models.people import Role
 from app.schemas.screen_pop import ScreenPop
+from app.services.erasing import erase
+from app.services.spool import Spooled
 from app.telephony.simulator import RestFault, RestProblem, SimEventKind, Trouble
-from tests.calls.carrier import DIALLED, call_sid, voice
+from tests.calls.carrier import DIALLED, call_sid, status, voice
 from tests.calls.carrier import rung as dialled
 from tests.calls.conftest import Hotline, MakeHotline, until
 from tests.calls.dialling import (
@@ -160,6 +164,20 @@ async def test_a_second_call_of_the_carriers_for_one_attempt_rings_nobody(make_h
     assert dialled(await hotline.wire.twiml(route, form)) is None
     first = voice(sim.sid, DIALLED, f"client:{desk.agent.identity}", status="in-progress")
     assert dialled(await hotline.wire.twiml(route, first)) == CUSTOMER
+
+
+async def test_what_was_spooled_while_the_database_was_away_finds_its_attempt(make_hotline: MakeHotline) -> None:
+    hotline = await calling_hotline(make_hotline, agents="live", line={"trouble": Trouble(status_drop=1.0)})
+    desk = await hotline.desk()
+    placed = await call(desk, number=CUSTOMER)
+    attempt = await attempt_of(hotline, placed["id"])
+    (sim,) = agents_rung(hotline)
+    body = urlencode(list(status(sim.sid, "no-answer", 2)))
+    spooled = Spooled("outbound_status", body, datetime.now(UTC), query=f"attempt={attempt['id']}")
+
+    hotline.served.runtime.spool.put(spooled)
+
+    assert (await ended(hotline, placed["id"]))["result"] == "agent_not_reached"
 
 
 async def test_who_may_not_be_called(make_hotline: MakeHotline) -> None:
@@ -379,3 +397,27 @@ async def test_a_kept_place_that_was_handed_over_is_called_from_where_the_agent_
     callback = await hotline.one("SELECT state, claimed_by_id FROM callbacks")
     assert (callback["state"], callback["claimed_by_id"]) == ("claimed", desk.agent.id)
     assert len(rung(hotline)) == 1
+
+
+async def test_a_known_number_brings_its_customers_card_and_is_forgotten_with_them(hotline: Hotline) -> None:
+    desk = await hotline.desk()
+    stranger = "+8613900000008"
+    await ended(hotline, (await call(desk, number=stranger))["id"])
+    await desk.until("presence.changed", state="wrap_up")
+    await desk.be("available")
+    code = await customer_of(hotline, CUSTOMER, stranger)
+    placed = await call(desk, number="139 1234 5678")
+    offered = await desk.until("call.offered", call_id=placed["id"])
+    await ended(hotline, placed["id"])
+
+    pop = ScreenPop.model_validate(offered["data"]["screen_pop"])
+    assert pop.customer is not None
+    # We have called them; that is no reason to say that they keep calling us.
+    assert (pop.customer.code, pop.alerts) == (code, [])
+    customer = await hotline.one("SELECT id FROM customers WHERE code = :code", code=code)
+    async with hotline.served.database.session_scope() as session:
+        await erase(session, customer["id"], by=None, reason="asked for it")
+    left = await hotline.rows(
+        "SELECT to_raw FROM calls WHERE to_raw <> '' UNION ALL SELECT to_e164 FROM dial_attempts WHERE to_e164 <> ''"
+    )
+    assert left == []

@@ -20,6 +20,8 @@ from app.services.dialler import Dialler
 from app.services.reconciling import VISIBLE_WITHIN, reconcile
 from app.telephony.port import CarrierCall, DialRequest
 from app.telephony.simulator import Pace, RestFault, RestProblem, SimEventKind, Trouble
+from tests.calls.carrier import DIALLED, call_sid, status, voice
+from tests.calls.carrier import rung as dialled
 from tests.calls.conftest import Hotline, MakeHotline, until
 from tests.calls.dialling import agents_rung, calling_hotline, ended, rung
 from tests.calls.office import CountingCarrier, Office, open_office
@@ -189,6 +191,29 @@ async def test_a_conversation_whose_webhooks_are_lost_is_looked_up(make_hotline:
 
     attempt = await ended(hotline, answer.json()["id"])
     assert attempt["result"] == "no_answer"
+
+
+async def test_the_agents_end_comes_before_any_word_of_the_customers(make_hotline: MakeHotline) -> None:
+    """They may have talked: the promise waits until that is known, and is not made a second time meanwhile."""
+    hotline = await calling_hotline(make_hotline, agents="live", line={"trouble": Trouble(status_drop=1.0)})
+    desk = await hotline.desk()
+    office = Office(hotline.served.database, hotline.served.runtime.hotline, hotline.queue.id)
+    (promised,) = await office.promised(1, mode=CallbackMode.PREVIEW, owner_id=desk.agent.id)
+    answer = await desk.http.post("/api/v1/calls", json={"callback": str(promised)})
+    (sim,) = agents_rung(hotline)
+    attempt = await hotline.one("SELECT id, to_e164 FROM dial_attempts")
+    query = f"?attempt={attempt['id']}"
+    agents = voice(sim.sid, DIALLED, f"client:{desk.agent.identity}", status="in-progress")
+    assert dialled(await hotline.wire.twiml(f"outbound{query}", agents)) == attempt["to_e164"]
+
+    await hotline.wire.tell(status(sim.sid, "completed", 3), f"outbound-status{query}")
+    open_still = await hotline.one("SELECT ended_at FROM dial_attempts")
+    theirs = status(call_sid(), "completed", 3, ParentCallSid=sim.sid, CallDuration="20")
+    await hotline.wire.tell(theirs, f"outbound-status{query}")
+
+    assert open_still["ended_at"] is None
+    assert (await ended(hotline, answer.json()["id"]))["result"] == "answered"
+    assert (await office.callback(promised)).state == "claimed"
 
 
 async def test_fault_20_status_callbacks_before_the_answer(make_hotline: MakeHotline) -> None:

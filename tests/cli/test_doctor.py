@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+import time_machine
+from sqlalchemy import text
 
 from app.cli.doctor import Finding, Verdict, examine
 from app.db import Database
@@ -36,6 +38,7 @@ async def test_a_good_installation(database: Database) -> None:
         "database": OK,
         "clock": OK,
         "schema": OK,
+        "calendar": OK,
         "spool": OK,
         "Twilio": WARN,
         "public URL": WARN,
@@ -56,6 +59,21 @@ async def test_customers_who_are_not_found_as_they_are(database: Database) -> No
     (finding,) = await found("search")
 
     assert (finding.verdict, finding.advice) == (WARN, "Run: callcard migrate")
+
+
+@pytest.mark.parametrize(
+    ("today", "verdict", "year"), [("2095-10-01", OK, None), ("2095-11-20", WARN, 2096), ("2096-01-02", FAIL, 2096)]
+)
+async def test_fault_22_a_year_that_nobody_knows_is_said_before_it_begins(
+    database: Database, today: str, verdict: Verdict, year: int | None
+) -> None:
+    async with database.session_scope() as session:
+        await session.execute(text("INSERT INTO calendar_years (calendar_id, year) SELECT id, 2095 FROM calendars"))
+    with time_machine.travel(f"{today}T12:00:00+08:00", tick=True):
+        (finding,) = await found("calendar")
+
+    assert finding.verdict is verdict
+    assert year is None or f"PUT /api/v1/calendar/years/{year}" in finding.advice
 
 
 async def test_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:

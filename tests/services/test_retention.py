@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db import Database
-from app.models import AgentEvent, Call, CardView, CarrierEvent
+from app.models import AgentEvent, Call, CardView, CarrierEvent, DialAttempt
 from app.models.base import new_id
 from app.services.erasing import erase
 from app.services.retention import KINDS, apply
@@ -16,6 +16,7 @@ from tests.factories import make_agent, make_customer
 
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 NUMBER = "+8613800138000"
+_PLACED = select(Call).where(Call.direction == "outbound").order_by(Call.id)
 
 
 def old(kind: str, *, by: int = 1) -> datetime:
@@ -32,8 +33,27 @@ async def test_what_is_too_old_goes_and_what_is_younger_stays(database: Database
             for name, by in (("old stranger", 1), ("young stranger", -1), ("old customer", 1))
         ]
         calls[0].customer_id = calls[1].customer_id = None
-        session.add_all(calls)
+        placed = [
+            Call(
+                id=new_id(),
+                provider="twilio",
+                direction="outbound",
+                state="not_reached",
+                customer_status="busy",
+                from_raw="",
+                to_raw=NUMBER,
+                language="en",
+                match_outcome="unknown",
+                received_at=NOW,
+                heard_at=NOW,
+            )
+            for _ in range(2)
+        ]
+        session.add_all([*calls, *placed])
         await session.flush()
+        for call, by in zip(placed, (1, -1), strict=True):
+            at = old("numbers of strangers whom we called", by=by)
+            session.add(DialAttempt(provider="twilio", call_id=call.id, to_e164=NUMBER, started_at=at, state="ended"))
         for no, by in enumerate((1, -1), start=1):
             session.add_all(
                 [
@@ -72,7 +92,11 @@ async def test_what_is_too_old_goes_and_what_is_younger_stays(database: Database
     assert first == {**dict.fromkeys(KINDS, 1), "calls of the forgotten": 0}
     assert again == dict.fromkeys([*KINDS, "calls of the forgotten"], 0)
     async with database.session_scope() as session:
-        numbers = [row.from_e164 for row in await session.scalars(select(Call).order_by(Call.id))]
+        assert [call.to_raw for call in await session.scalars(_PLACED)] == ["", NUMBER]
+        numbers = [
+            row.from_e164
+            for row in await session.scalars(select(Call).where(Call.direction == "inbound").order_by(Call.id))
+        ]
         cards: list[Any] = [event.data for event in await session.scalars(select(AgentEvent).order_by(AgentEvent.no))]
         heard = [
             event.params for event in await session.scalars(select(CarrierEvent).order_by(CarrierEvent.dedupe_key))

@@ -321,3 +321,36 @@ async def test_events_can_be_followed_to_the_end(line: Line) -> None:
         SimEventKind.LEG_ENDED,
     ]
     assert [e.seconds for e in followed] == sorted(e.seconds for e in followed)
+
+
+@pytest.mark.parametrize(
+    ("script", "answered_by"),
+    [("answer, hang up after 10s", "human"), ("machine answers after 1s, hang up after 10s", "machine_start")],
+)
+async def test_who_answered_is_told_beside_the_conversation(
+    hotline: Hotline, line: Line, script: str, answered_by: str
+) -> None:
+    number = '<Number machineDetection="Enable" amdStatusCallback="/machine">+12025550111</Number>'
+    hotline.will(VOICE, f'<Dial action="/result">{number}</Dial>')
+    hotline.will("/machine", "")
+    line.set_script("+12025550111", script)
+
+    call = await finished(line)
+
+    (told,) = hotline.to("/machine")
+    assert told.signed
+    assert (told["CallSid"], told["AnsweredBy"]) == (call.legs[0].sid, answered_by)
+    assert int(told["MachineDetectionDuration"]) > 0
+    assert [event.text for event in call.events if event.kind is SimEventKind.WARNING] == []
+
+
+async def test_a_number_that_is_not_in_service_is_told_by_its_code(hotline: Hotline, line: Line) -> None:
+    number = f'<Number statusCallback="{STATUS}">+12025550111</Number>'
+    hotline.will(VOICE, f'<Dial action="/result">{number}</Dial>')
+    line.set_script("+12025550111", "not in service")
+
+    await finished(line)
+
+    (told,) = hotline.to(STATUS)
+    assert (told["CallStatus"], told["SipResponseCode"]) == ("failed", "404")
+    assert hotline.to("/result")[0]["DialCallStatus"] == "failed"

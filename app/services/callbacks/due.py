@@ -29,13 +29,12 @@ log = structlog.get_logger("callcard.callbacks")
 
 
 def told_of(callback: Callback) -> dict[str, Any]:
-    """What a stream says of a callback."""
+    """What a stream says of a callback: nothing that would have to be forgotten with its customer."""
     return {
         "callback_id": str(callback.id),
         "code": callback.code,
         "reason": callback.reason,
         "due_at": iso(callback.due_at),
-        "subject": callback.subject,
         "customer_id": str(callback.customer_id) if callback.customer_id else None,
     }
 

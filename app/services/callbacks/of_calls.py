@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, exists, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.call_states import CallState
@@ -21,7 +21,7 @@ from app.models.calls import Call
 from app.models.customers import Customer, Direction
 from app.services.callbacks.ending import cancel, finish
 from app.services.callbacks.history import record_change
-from app.services.callbacks.scheduling import OPEN_STATES, promise
+from app.services.callbacks.scheduling import IS_WAITING, OPEN_STATES, promise
 from app.services.hotline import Hotline
 
 OF_CALLS: Final = (CallbackReason.MISSED_CALL, CallbackReason.VOICEMAIL, CallbackReason.KEPT_PLACE)
@@ -99,11 +99,28 @@ async def _is_missed(session: AsyncSession, call: Call, customer: Customer | Non
     return True
 
 
+async def adopt(session: AsyncSession, call_id: UUID, customer_id: UUID) -> None:
+    """A locked call turns out to be this customer's: so is what is owed for it."""
+    await session.execute(
+        update(Callback)
+        .where(_of_call(call_id), Callback.reason.in_(OF_CALLS))
+        .values(customer_id=customer_id, version=Callback.version + 1)
+    )
+
+
 async def caller_got_through(session: AsyncSession, call: Call, now: datetime) -> None:
-    """Somebody talks with the caller of a locked call: what they missed before is not owed any more."""
-    if call.direction is Direction.INBOUND and call.from_e164 is not None:
-        for missed in (await session.scalars(_missed_by(call))).all():
-            await cancel(session, missed, now=now, why="got_through")
+    """Somebody talks with the caller of a locked call: what they missed before is not owed any more.
+
+    Nor is a place that they kept, unless somebody has it in hand; in the queue it is passed over when its turn comes.
+    """
+    if call.direction is not Direction.INBOUND or call.from_e164 is None:
+        return
+    of_theirs = _owed_to_callers(Callback.to_e164 == call.from_e164, Callback.call_id != call.id)
+    is_over = or_(
+        Callback.reason == CallbackReason.MISSED_CALL, and_(Callback.reason == CallbackReason.KEPT_PLACE, IS_WAITING)
+    )
+    for callback in (await session.scalars(of_theirs.where(is_over))).all():
+        await cancel(session, callback, now=now, why="got_through")
 
 
 async def missed_unnoticed(session: AsyncSession, now: datetime) -> list[UUID]:
