@@ -26,6 +26,7 @@ from app.routers import (
     books,
     calendar,
     call_list_work,
+    call_lists,
     callbacks,
     calls,
     complaint_help,
@@ -156,6 +157,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.include_router(rights.router, prefix=API)
     app.include_router(reviews.router, prefix=API)
     app.include_router(selling_reports.router, prefix=API)
+    app.include_router(call_lists.router, prefix=API)
     app.include_router(call_list_work.router, prefix=API)
     app.include_router(lookup.router, prefix=API)
     app.include_router(queues.router, prefix=API)

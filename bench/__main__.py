@@ -17,6 +17,7 @@ from bench.dedupe import measure_dedupe
 from bench.dialling import measure_dialling
 from bench.imports import measure_imports
 from bench.latency import measure_latency
+from bench.lists import measure_lists
 from bench.machine import describe, fdatasync_reading
 from bench.pop import measure_pop
 from bench.report import Section
@@ -34,8 +35,8 @@ def _arguments() -> argparse.Namespace:
         "what",
         nargs="?",
         default="all",
-        choices=("all", "voice", "latency", "pop", "search", "memory", "import", "dedupe", "similar", "dialling"),
-        help="what to measure; `memory` is what `voice` ends with; `dedupe`, `similar` and `dialling` are not in `all`",
+        choices=tuple("all voice latency pop search memory import dedupe similar dialling lists".split()),
+        help="what to measure; `memory` is what `voice` ends with; the last four are not in `all`",
     )
     parser.add_argument("--quick", action="store_true", help="seconds instead of minutes: a look, not a figure")
     parser.add_argument("--pairs", type=int, help="pairs of (a) and (b) in `voice` (default: 7; 2 when quick)")
@@ -55,6 +56,9 @@ async def _measure(asked: argparse.Namespace) -> str:
         return await _measure_import(asked)
     if asked.what == "dedupe":
         return "\n".join(str(section) for section in measure_dedupe(records=50_000 if asked.quick else 1_000_000))
+    if asked.what == "lists":
+        managers, rounds = (100, 2) if asked.quick else (1000, 3)
+        return str(await measure_lists(managers=managers, book=1000, rounds=rounds))
     if asked.what == "similar":
         size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)
         return "\n".join(str(section) for section in await measure_similar(customers=size, questions=questions))

@@ -134,6 +134,8 @@ def test_common_names_of_other_programs_are_not_ours(monkeypatch: pytest.MonkeyP
         ({"company": "x" * 61}, "CALLCARD_COMPANY", "at most 60"),
         ({"lookup_budget_ms": "soon"}, "CALLCARD_LOOKUP_BUDGET_MS", "valid integer"),
         ({"log_format": "xml"}, "CALLCARD_LOG_FORMAT", "'json'"),
+        ({"mail_secret": "whsec_not base64"}, "CALLCARD_MAIL_SECRET", "whsec_ and base64"),
+        ({"mail_secret": "whsec_c2hvcnQ="}, "CALLCARD_MAIL_SECRET", "24 random bytes"),
         ({"twilio_account_sid": "AC123"}, "TWILIO_ACCOUNT_SID", "32 hexadecimal digits"),
         ({"twilio_auth_token": "a,b,c"}, "TWILIO_AUTH_TOKEN", "one token, or two"),
         ({"twilio_api_key": ACCOUNT}, "TWILIO_API_KEY", "SK and 32"),

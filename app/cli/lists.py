@@ -24,13 +24,16 @@ async def make(settings: Settings, day: str | None, manager: str | None) -> None
     wanted = now.astimezone(settings.zone).date() if day is None else _read_day(day)
     hotline = Hotline(settings.region, settings.zone, settings.company, settings.fallback_number)
     async with current_database(settings) as database, database.session_scope() as session:
-        manager_id = None
+        wanted_ids = None
         if manager is not None:
             manager_id = await session.scalar(select(Agent.id).where(func.lower(Agent.email) == manager.lower()))
             if manager_id is None:
                 raise CommandFailed(f"There is nobody with the e-mail address {manager}.")
+            wanted_ids = [manager_id]
         try:
-            made = await make_lists(session, wanted, now, await read_calendars(session, hotline), manager_id=manager_id)
+            made = await make_lists(
+                session, wanted, now, await read_calendars(session, hotline), manager_ids=wanted_ids
+            )
         except AppError as error:
             raise CommandFailed(f"{error.detail} ({error.code})") from None
     _tell(made)

@@ -31,7 +31,7 @@ are the fewest that, given every day, would do.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -186,6 +186,18 @@ def choose(candidates: Sequence[Candidate[Key]], size: int, round_days: int) -> 
         picks.append(Pick(each, layer))
     picks.sort(key=lambda pick: (pick.layer, *_order(pick.candidate)))
     return sorted(picks[:size], key=lambda pick: _order(pick.candidate))
+
+
+def moved(order: Sequence[Key], positions: Mapping[Key, int]) -> list[Key]:
+    """A list with some of its customers at given positions (from 1; beyond the end: last), the others in their order.
+
+    Of two at one position, and of those beyond the end, whoever came first in the list stays first.
+    """
+    wished = sorted((key for key in order if key in positions), key=lambda key: positions[key])
+    found = [key for key in order if key not in positions]
+    for key in wished:
+        found.insert(positions[key] - 1, key)
+    return found
 
 
 def _order(each: Candidate[Key]) -> tuple[float, float, int, Key]:

@@ -170,7 +170,7 @@ async def test_who_is_left_out_and_why(database: Database) -> None:
             text("UPDATE customer_phones SET wrong_since = now() WHERE customer_id = :id"), {"id": wrong.id}
         )
         taken = (await make_book(session, other, 1))[0]
-        await make(session, FRIDAY, manager_id=other.id)
+        await make(session, FRIDAY, manager_ids=[other.id])
         taken.owner_id = manager.id
         complains = (await make_book(session, manager, 1))[0]
         await session.flush()
@@ -361,7 +361,7 @@ async def test_only_today_and_the_next_working_day_have_lists(database: Database
             with pytest.raises(DayOutOfReach):
                 await make(session, day, at(FRIDAY))
         with pytest.raises(NoSuchManager):
-            await make(session, FRIDAY, manager_id=uuid4())
+            await make(session, FRIDAY, manager_ids=[uuid4()])
         assert (await make(session, MONDAY, at(FRIDAY))).entries == 1
 
 

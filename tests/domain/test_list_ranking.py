@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.domain.list_days import ListDay, list_day
-from app.domain.list_ranking import Candidate, Weights, choose, need
+from app.domain.list_ranking import Candidate, Weights, choose, moved, need
 
 NOON = datetime(2026, 3, 2, 4, tzinfo=UTC)
 
@@ -201,6 +201,54 @@ def test_a_promised_time_stands_back_only_for_what_cannot_wait(
     if owed:
         assert {pick.layer for pick in picks} <= {1, 2}
         assert sum(pick.layer == 1 for pick in picks) == asked.reserved
+
+
+def test_the_worked_example_of_the_documentation() -> None:
+    """`docs/call-lists.md`, "With a pencil"."""
+    waited = {"A": 2, "B": 1, "C": 3, "D": 2, "E": 3, "F": 3, "G": 2, "H": 1, "I": 1}
+    due = {"A": 4, "B": 3, "C": 2, "D": 4, "E": 1, "F": 1, "G": 2, "H": 4, "I": 3}
+    weights = Weights()
+    more = {
+        "A": weights.promised,
+        "B": weights.stage_5 + weights.very_likely,
+        "C": weights.stage_4,
+        "D": weights.good,
+        "E": weights.contract_expired,
+    }
+    candidates = [
+        Candidate(
+            key=ord(name),
+            due_in=due[name],
+            score=more.get(name, 0) + weights.waiting * waited[name],
+            waited=waited[name],
+            promised_at=NOON if name == "A" else None,
+        )
+        for name in waited
+    ]
+
+    asked = need([each.due_in for each in candidates], 5, 4)
+    picks = choose(candidates, 5, 4)
+
+    assert (asked.reserved, asked.pace) == (2, 3)
+    assert "".join(chr(pick.candidate.key) for pick in picks) == "ABCEF"
+    assert [pick.candidate.score for pick in picks] == [3002, 2101, 1303, 303, 3]
+
+
+@given(order=st.lists(st.integers(0, 50), unique=True, max_size=12), data=st.data())
+def test_who_is_moved_is_where_they_were_wished(order: list[int], data: st.DataObject) -> None:
+    positions = data.draw(
+        st.dictionaries(st.sampled_from(order or [0]), st.integers(1, len(order) or 1), max_size=5).filter(
+            lambda wished: len(set(wished.values())) == len(wished)
+        )
+    )
+
+    found = moved(order, positions)
+
+    assert sorted(found) == sorted(order)
+    for key, position in positions.items():
+        if key in order:
+            assert found[position - 1] == key
+    assert [key for key in found if key not in positions] == [key for key in order if key not in positions]
 
 
 def test_the_defaults_keep_the_order_of_the_design() -> None:

@@ -11,17 +11,19 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
 from app.domain.calling_windows import CallingWindows, NeverOpen
 from app.domain.list_days import ListDay, list_day
+from app.domain.list_ranking import moved
 from app.domain.list_reasons import NoticeCode
 from app.domain.phone_numbers import calling_code
 from app.domain.working_calendar import CalendarUnknown, WorkingCalendar
 from app.errors import Conflict, NotFound
 from app.models.base import new_id
+from app.models.call_lists import CallList, CallListEntry, ListRearrangement
 from app.models.people import Agent
 from app.services.calendars import Calendars, calendar_not_known
 from app.services.call_lists.ranking import (
@@ -85,19 +87,23 @@ _SETTINGS: Final = (
     "SET LOCAL work_mem = '32MB'",
 )
 
-# Whoever owns customers has a list, and every account manager, if only to learn that their book is empty.
-_MANAGERS: Final = text("""
+_STANDING_IN: Final = """
 SELECT a.id, a.name, a.active, b.id AS absence_id, b.stand_in_id
 FROM agents a
 LEFT JOIN LATERAL (
     SELECT m.id, stand_in.id AS stand_in_id FROM manager_absences m
     LEFT JOIN agents stand_in ON stand_in.id = m.stand_in_id AND stand_in.active
     WHERE m.manager_id = a.id AND m.first_day <= :day AND (m.last_day IS NULL OR m.last_day >= :day)
-    ORDER BY m.stand_in_id IS NULL, m.first_day DESC, m.id DESC LIMIT 1
+    ORDER BY stand_in.id IS NULL, m.first_day DESC, m.id DESC LIMIT 1
 ) AS b ON true
+"""
+_MANAGER: Final = text(f"{_STANDING_IN} WHERE a.id = :manager_id")
+# Whoever owns customers has a list, and every account manager, if only to learn that their book is empty.
+_MANAGERS: Final = text(f"""
+{_STANDING_IN}
 WHERE ((a.active AND a.role = 'account_manager') OR EXISTS (
         SELECT FROM customers c WHERE c.owner_id = a.id AND c.merged_into_id IS NULL AND c.erased_at IS NULL))
-  AND (CAST(:manager_id AS uuid) IS NULL OR a.id = :manager_id)
+  AND (CAST(:manager_ids AS uuid[]) IS NULL OR a.id = ANY(:manager_ids))
   AND NOT EXISTS (SELECT FROM call_lists l WHERE l.manager_id = a.id AND l.day = :day)
 ORDER BY a.id
 """)
@@ -131,7 +137,8 @@ clocks AS (
 SELECT no, CAST(max(CAST(figures AS text)) AS jsonb) AS figures, count(place) AS listed,
        count(*) FILTER (WHERE out_reason = 'no_room') AS no_room,
        count(*) FILTER (WHERE place IS NULL AND out_reason IS NULL AND left_over IS NOT NULL) AS left_over
-FROM chosen GROUP BY no ORDER BY no
+FROM chosen CROSS JOIN (SELECT set_config('plan_cache_mode', 'auto', true)) AS keys_are_checked_by_plans_that_are_kept
+GROUP BY no ORDER BY no
 """)
 _FINISH: Final = text("""
 UPDATE call_lists l SET notices = given.notices, inputs = l.inputs || given.figures
@@ -158,29 +165,41 @@ SELECT told.agent_id, numbered.last_event_no, 'call_list.ready', :now, jsonb_bui
 FROM told JOIN numbered ON numbered.agent_id = told.agent_id
 RETURNING agent_id, no
 """)
+_MOVE: Final = text("""
+UPDATE call_list_entries e SET position = wished.position
+FROM unnest(CAST(:order AS uuid[])) WITH ORDINALITY AS wished(customer_id, position)
+WHERE e.list_id = :list_id AND e.customer_id = wished.customer_id AND e.position <> wished.position
+""")
 _ZONES: Final = text("""
 SELECT DISTINCT c.time_zone FROM customers c WHERE c.time_zone IS NOT NULL AND c.owner_id = ANY(:managers)
 """)
 
 
 async def make_lists(
-    session: AsyncSession, day: date, now: datetime, calendars: Calendars, *, manager_id: UUID | None = None
+    session: AsyncSession,
+    day: date,
+    now: datetime,
+    calendars: Calendars,
+    *,
+    manager_ids: Sequence[UUID] | None = None,
 ) -> Made:
-    """Make the lists of a day that are missing: all, or one manager's. Again it adds nothing.
+    """Make the lists of a day that are missing: all, or those of some managers. Again it adds nothing.
 
     Raises:
         NotAWorkingDay: nobody works on that day.
         CalendarNotKnown: nobody knows whether that day is worked.
         DayOutOfReach: it is over, or beyond the next working day.
-        NoSuchManager: of `manager_id`.
+        NoSuchManager: one of `manager_ids` is nobody's.
     """
     clock = clock_of(calendars.main, day)
     _check_reach(calendars.main, day, now)
-    if manager_id is not None and await session.get(Agent, manager_id) is None:
-        raise NoSuchManager("There is nobody of that id.")
-    for setting in _SETTINGS:
-        await session.execute(text(setting))
-    managers = (await session.execute(_MANAGERS, {"day": day, "manager_id": manager_id})).all()
+    for manager_id in manager_ids or ():
+        if await session.get(Agent, manager_id) is None:
+            raise NoSuchManager("There is nobody of that id.")
+    await set_for_ranking(session)
+    managers = (
+        await session.execute(_MANAGERS, {"day": day, "manager_ids": list(manager_ids) if manager_ids else None})
+    ).all()
     team_rules = await read_rules(session)
     claimed = await _claim(session, managers, team_rules, clock, now)
     if not claimed:
@@ -188,6 +207,7 @@ async def make_lists(
     headers = [Header(list_id, manager.id, team_rules.number(manager.id)) for list_id, manager in claimed.items()]
     wanted = await ranking_parameters(session, clock, calendars, headers, team_rules.rules)
     figures = (await session.execute(_FILL, wanted)).all()
+    await _rearrange(session, day, {header.manager_id: header.list_id for header in headers})
     finished = []
     entries = 0
     for header, manager, row in zip(headers, claimed.values(), figures, strict=True):
@@ -201,6 +221,78 @@ async def make_lists(
     for event in await session.execute(_TELL, {"ids": [header.list_id for header in headers], "now": now}):
         after_commit(session).agents[event.agent_id] = event.no
     return Made(day, len(headers), entries, sum(bool(each["notices"]) for each in finished))
+
+
+async def set_for_ranking(session: AsyncSession) -> None:
+    """How the database is to go about the ranking statement, until the transaction ends."""
+    for setting in _SETTINGS:
+        await session.execute(text(setting))
+
+
+async def manager_of(session: AsyncSession, manager_id: UUID, day: date) -> Row[Any]:
+    """One account manager, with whoever stands in for them on a day.
+
+    Raises:
+        NoSuchManager: there is nobody of that id.
+    """
+    found = (await session.execute(_MANAGER, {"day": day, "manager_id": manager_id})).one_or_none()
+    if found is None:
+        raise NoSuchManager("There is nobody of that id.")
+    return found
+
+
+def figures_of(rows: Sequence[Row[Any]]) -> dict[str, int]:
+    """One list's figures, of the rows of its ranking."""
+    (figures,) = [row.figures for row in rows if row.figures is not None]
+    return {
+        **{name: int(value) for name, value in figures.items()},
+        "no_room": sum(row.out_reason == "no_room" for row in rows),
+        "left_over": sum(row.place is None and row.out_reason is None and row.left_over is not None for row in rows),
+    }
+
+
+async def reordered(session: AsyncSession, day: date, orders: Mapping[UUID, Sequence[UUID]]) -> dict[UUID, list[UUID]]:
+    """The customers of lists, by manager, in the order that was wished for; only of lists of which one was."""
+    wishes: dict[UUID, dict[UUID, int]] = {}
+    for wish in await session.scalars(
+        select(ListRearrangement).where(
+            ListRearrangement.day == day,
+            ListRearrangement.manager_id.in_(list(orders)),
+            ListRearrangement.position.is_not(None),
+        )
+    ):
+        assert wish.position is not None
+        wishes.setdefault(wish.manager_id, {})[wish.customer_id] = wish.position
+    return {manager_id: moved(orders[manager_id], wished) for manager_id, wished in wishes.items()}
+
+
+async def _rearrange(session: AsyncSession, day: date, lists: Mapping[UUID, UUID]) -> None:
+    """Move entries to where they were wished the day before."""
+    wished = select(ListRearrangement.manager_id).where(
+        ListRearrangement.day == day, ListRearrangement.position.is_not(None)
+    )
+    orders: dict[UUID, list[UUID]] = {}
+    for row in await session.execute(
+        select(CallList.manager_id, CallListEntry.customer_id)
+        .join(CallList, CallList.id == CallListEntry.list_id)
+        .where(CallListEntry.list_id.in_(list(lists.values())), CallList.manager_id.in_(wished))
+        .order_by(CallListEntry.list_id, CallListEntry.position)
+    ):
+        orders.setdefault(row.manager_id, []).append(row.customer_id)
+    for manager_id, order in (await reordered(session, day, orders) if orders else {}).items():
+        await session.execute(_MOVE, {"list_id": lists[manager_id], "order": order})
+
+
+def next_working_day(calendar: WorkingCalendar, day: date) -> date:
+    """The working day after a day.
+
+    Raises:
+        CalendarNotKnown: nobody knows which it is.
+    """
+    try:
+        return calendar.next_working_day(day)
+    except CalendarUnknown as error:
+        raise calendar_not_known(error) from None
 
 
 def clock_of(calendar: WorkingCalendar, day: date) -> ListDay:

@@ -178,6 +178,9 @@ CASE WHEN promised_at IS NULL THEN 0 ELSE {_W["promised"]} END
 + points + {_W["waiting"]} * least(waited, {_W["waiting_most"]})"""
 
 _ORDER: Final = "score DESC, promised_at NULLS LAST, waited DESC, id"
+# The order of turns as one ascending key, to be compared with that of the last who has a place by it.
+_TURN: Final = "due, -score, coalesce(promised_at, 'infinity'), -waited, id"
+_TURNED: Final = "due, downward, promised, waited, id"
 
 RANKED: Final = f"""
 WITH list AS MATERIALIZED (
@@ -220,20 +223,20 @@ chosen AS MATERIALIZED (
                    greatest(max(so_far - l.size * days), 0) AS late
             FROM within
         ),
-        turned AS (
-            SELECT id, row_number() OVER () AS turn FROM (
-                SELECT id FROM book WHERE out_reason IS NULL ORDER BY due, {_ORDER}
+        turned(due, downward, promised, waited, id, nth) AS MATERIALIZED (
+            SELECT {_TURN}, row_number() OVER () AS nth FROM (
+                SELECT * FROM book WHERE out_reason IS NULL ORDER BY due, {_ORDER}
                 LIMIT (SELECT greatest(reserved, pace) FROM need)
             ) AS first
         ),
         layered AS (
             SELECT book.*, CASE
-                WHEN turn <= need.reserved THEN 1
+                WHEN ({_TURN}) <= (SELECT {_TURNED} FROM turned WHERE nth = (SELECT reserved FROM need)) THEN 1
                 WHEN promised_at IS NOT NULL OR is_pinned THEN 2
                 WHEN left_over IS NOT NULL THEN 3
-                WHEN turn <= need.pace THEN 4
+                WHEN ({_TURN}) <= (SELECT {_TURNED} FROM turned WHERE nth = (SELECT pace FROM need)) THEN 4
                 ELSE 5 END AS layer
-            FROM book CROSS JOIN need LEFT JOIN turned USING (id) WHERE out_reason IS NULL
+            FROM book WHERE out_reason IS NULL
         ),
         picked AS MATERIALIZED (SELECT * FROM layered ORDER BY layer, {_ORDER} LIMIT l.size)
         SELECT id AS customer_id, row_number() OVER (ORDER BY {_ORDER}) AS place, layer, score, due, waited,
