@@ -184,6 +184,12 @@ async def test_fault_08_a_spooled_file_holds_the_request_as_it_came(standing: Ho
     file = spool(standing, "voice", form, at)
     kept = json.loads(file.read_text())
 
-    assert kept == {"route": "voice", "body": urlencode(form), "received_at": at.isoformat(), "sent_elsewhere": False}
+    assert kept == {
+        "route": "voice",
+        "query": "",
+        "body": urlencode(form),
+        "received_at": at.isoformat(),
+        "sent_elsewhere": False,
+    }
     assert file.stat().st_mode & 0o077 == 0
     await emptied(standing)
