@@ -136,6 +136,10 @@ class WorkingCalendar:
             return True
         return public_holidays(self.country, self.subdivision, year).is_settled
 
+    def by_the_clock(self) -> "WorkingCalendar":
+        """The calendar of somebody who never closes: for what must go on in a year that nobody knows."""
+        return WorkingCalendar(self.zone)
+
     def is_working_day(self, day: date) -> bool:
         """Whether any working hours begin on a day."""
         return bool(self._hours(day.year).hours_of(day))

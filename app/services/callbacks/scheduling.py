@@ -19,6 +19,7 @@ from app.models.callbacks import Callback, CallbackMode, CallbackReason, Callbac
 from app.models.customers import Customer
 from app.services.calendars import Calendars, read_calendars
 from app.services.callbacks.history import record_change
+from app.services.callbacks.retrying import escalate
 from app.services.callbacks.times import NoLegalTime, check_due, where_it_rings
 from app.services.hotline import Hotline
 
@@ -71,19 +72,29 @@ async def promise(
         subject: what it is about, in words for whoever makes it.
         by: who promised; None when it follows by itself.
 
+    What a complaint is promised is promised also when nobody has said which days are worked, or when that place may be
+    called: for a day later, and as the supervisors' own (`escalated`), who are told and say when.
+
     Raises:
-        CalendarUnknown: nobody has said which days are worked.
+        CalendarUnknown: nobody has said which days are worked, and there is no complaint behind it.
         DueInThePast, DueTooFar, OutsideWindow: `due_at` is no time for it.
-        NoLegalTime: the windows leave no time for that place.
+        NoLegalTime: the windows leave no time for that place, and there is no complaint behind it.
     """
     calendars = await read_calendars(session, hotline)
     place = await where_it_rings(session, customer, to_e164, hotline)
     calendar = calendars.of(place.region)
     callback_id = new_id()
+    why_not: str | None = None
     if due_at is not None:
         check_due(due_at, place, calendars.windows, now)
     else:
-        due_at = await _time_for(session, callback_id, reason, owner_id, calendars, place, now)
+        try:
+            due_at = await _time_for(session, callback_id, reason, owner_id, calendars, place, now)
+        except (CalendarUnknown, NoLegalTime) as error:
+            if complaint_id is None:
+                raise
+            due_at = now + timedelta(days=1)
+            why_not = NoLegalTime.code if isinstance(error, NoLegalTime) else "calendar_unknown"
     values: dict[str, Any] = {
         "id": callback_id,
         "code": await _next_code(session, now.astimezone(hotline.zone).date()),
@@ -117,6 +128,8 @@ async def promise(
         return stands.one()
     record_change(session, made.id, "promised", at=now, by=by, due_at=iso(due_at), reason=reason)
     await session.flush()
+    if why_not is not None:
+        await escalate(session, made, at=now, why=why_not)
     return made
 
 

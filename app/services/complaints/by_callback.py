@@ -39,7 +39,7 @@ async def reopen_by_callback(
     Either way its owner is told at once.
 
     Raises:
-        NoWorkingTime, CalendarUnknown: no due time can be told.
+        NoWorkingTime: no due time can be told.
     """
     complaint = await find_complaint(session, str(complaint_id), lock=True)
     if complaint.state in SETTLED:

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.complaint_clock import Clock
 from app.domain.complaint_states import SETTLED
-from app.domain.working_calendar import NeverWorking, WorkingCalendar
+from app.domain.working_calendar import CalendarUnknown, NeverWorking, WorkingCalendar
 from app.errors import Conflict
 from app.models.complaints import Complaint, Partner, Severity, SeverityRule
 from app.services.calendars import read_calendars
@@ -39,12 +39,24 @@ def clock_of(complaint: Complaint) -> Clock:
     )
 
 
-async def begin(session: AsyncSession, complaint: Complaint, calendar: WorkingCalendar, now: datetime) -> None:
+async def begin(session: AsyncSession, complaint: Complaint, calendar: WorkingCalendar, now: datetime) -> bool:
     """Begin anew: when a complaint is opened or reopened. A partner's own time begins beside the severity's.
 
+    Where nobody has said which days are worked, time runs by the clock alone, nights and holidays too: it is due too
+    soon rather than not taken down. Gives True then.
+
     Raises:
-        NoWorkingTime; CalendarUnknown: nobody has said which days of a year are worked.
+        NoWorkingTime: of the calendar.
     """
+    try:
+        await _begin(session, complaint, calendar, now)
+    except CalendarUnknown:
+        await _begin(session, complaint, calendar.by_the_clock(), now)
+        return True
+    return False
+
+
+async def _begin(session: AsyncSession, complaint: Complaint, calendar: WorkingCalendar, now: datetime) -> None:
     rule = await rule_of(session, complaint.severity)
     _set(complaint, Clock(now, timedelta(minutes=rule.due_minutes)), rule, calendar)
     complaint.settle_by = complaint.due_at
@@ -53,7 +65,11 @@ async def begin(session: AsyncSession, complaint: Complaint, calendar: WorkingCa
 
 
 async def begin_owners(session: AsyncSession, complaint: Complaint, calendar: WorkingCalendar, now: datetime) -> None:
-    """Give a new owner their time: a partner its own, an agent what is left of the severity's. Raises as `begin`."""
+    """Give a new owner their time: a partner its own, an agent what is left of the severity's.
+
+    Raises:
+        NoWorkingTime; CalendarUnknown: nobody has said which days of a year are worked.
+    """
     rule = await rule_of(session, complaint.severity)
     if complaint.partner_id is None:
         allowed = calendar.working_time_between(now, complaint.settle_by)
@@ -66,7 +82,7 @@ async def begin_owners(session: AsyncSession, complaint: Complaint, calendar: Wo
 
 
 async def change_severity(session: AsyncSession, complaint: Complaint, calendar: WorkingCalendar) -> None:
-    """Count an agent's time anew by the complaint's new severity, from when it began. Raises as `begin`."""
+    """Count an agent's time anew by the complaint's new severity, from when it began. Raises as `begin_owners`."""
     rule = await rule_of(session, complaint.severity)
     began = complaint.reopened_at or complaint.opened_at
     paused = timedelta(seconds=complaint.paused_seconds)
@@ -81,7 +97,7 @@ def pause(complaint: Complaint, reason: str, now: datetime) -> None:
 
 
 async def resume(session: AsyncSession, complaint: Complaint, calendar: WorkingCalendar, now: datetime) -> None:
-    """Let a paused clock run on: what was not due yet is due so much working time later. Raises as `begin`."""
+    """Let a paused clock run on: what was not due yet is due so much working time later. Raises as `begin_owners`."""
     assert complaint.paused_at is not None
     rule = await rule_of(session, complaint.severity)
     stood = calendar.working_time_between(complaint.paused_at, now)

@@ -44,7 +44,7 @@ async def take_mail(session: AsyncSession, mail: InboundMail, hotline: Hotline, 
 
     Raises:
         NobodyToOwn: there is nobody whom it could be given to.
-        NoWorkingTime, CalendarUnknown, NoLegalTime: no due time can be told.
+        NoWorkingTime: no due time can be told.
     """
     # Of two deliveries at once the second waits here, and then finds what the first has written.
     await session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(mail.message_id, 0))))

@@ -78,7 +78,7 @@ async def log_complaint(
 
     Raises:
         NoSuchCall, NotYours: of the call. NoSuchCustomer, CustomerErased: of the customer.
-        UnknownCategory, UnknownPurchase; NoWorkingTime, CalendarUnknown, NoLegalTime: no due time can be told.
+        UnknownCategory, UnknownPurchase; NoWorkingTime: no due time can be told.
     """
     call = await _call_of(session, call_id, by) if call_id else None
     ref = customer_ref or (str(call.customer_id) if call and call.customer_id else None)
@@ -111,7 +111,7 @@ async def open_complaint(session: AsyncSession, grievance: Grievance, hotline: H
     """Write a complaint, begin its clock, note what came before that is like it, and promise the next-day callback.
 
     Raises:
-        NoWorkingTime, CalendarUnknown, NoLegalTime: no due time can be told.
+        NoWorkingTime: no due time can be told.
     """
     call, customer, category = grievance.call, grievance.customer, grievance.category
     severity = grievance.severity or (category.severity if category else Severity.NORMAL)
@@ -138,7 +138,7 @@ async def open_complaint(session: AsyncSession, grievance: Grievance, hotline: H
         first_response_at=now if call and grievance.by else None,
         version=1,
     )
-    await clock.begin(session, complaint, await clock.working_calendar(session, hotline), now)
+    is_by_the_clock = await clock.begin(session, complaint, await clock.working_calendar(session, hotline), now)
     complaint.code = await next_code(session, now.astimezone(hotline.zone).date())
     session.add(complaint)
     await session.flush()
@@ -152,6 +152,7 @@ async def open_complaint(session: AsyncSession, grievance: Grievance, hotline: H
         channel=complaint.channel,
         severity=severity,
         due_at=iso(complaint.due_at),
+        **({"calendar": "unknown"} if is_by_the_clock else {}),
         **({"repeats": {repeat.kind.value: repeat.count for repeat in again}} if again else {}),
     )
     await promise_callback(session, complaint, customer, hotline, now, by=grievance.by, call=call)
@@ -170,7 +171,7 @@ async def promise_callback(
 ) -> None:
     """Promise the call in which the customer is asked whether it works now, unless one is still owed.
 
-    Nobody is called who does not want it or has no number; the history says so. Raises NoLegalTime, CalendarUnknown.
+    Nobody is called who does not want it or has no number; the history says so.
     """
     owed = select(Callback.id).where(Callback.complaint_id == complaint.id, Callback.state.in_(_OWED)).limit(1)
     if await session.scalar(owed):

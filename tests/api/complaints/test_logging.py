@@ -1,12 +1,13 @@
 """Logging a complaint: from a call with two fields, over REST, and what follows at once."""
 
-from datetime import datetime
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
-from app.models import Callback, Complaint
+from app.models import AgentEvent, AgentEventType, Callback, CallbackState, Complaint
 from app.services.complaints import opening
 from tests.api.complaints.support import URL, Desks, act, answered, happened
 from tests.api.customers.support import refusal
@@ -92,6 +93,47 @@ async def test_a_complaint_and_its_callback_are_written_together_or_not_at_all(
         for table in (Complaint, Callback):
             count = await session.scalar(select(func.count()).where(table.customer_id == lu.id))
             assert count == 0
+
+
+@pytest.fixture
+async def unknown_year(desks: Desks) -> AsyncIterator[None]:
+    """The organisation works in a country of which nobody has said when its holidays are."""
+    known = "UPDATE calendars SET country = CAST(:country AS text) WHERE region IS NULL"
+    confirmed = "UPDATE calendar_years SET year = year + :later"
+    async with desks.served.database.session_scope() as session:
+        country = await session.scalar(text("SELECT country FROM calendars WHERE region IS NULL"))
+        await session.execute(text(known), {"country": "XX"})
+        await session.execute(text(confirmed), {"later": 100})
+    yield
+    async with desks.served.database.session_scope() as session:
+        await session.execute(text(known), {"country": country})
+        await session.execute(text(confirmed), {"later": -100})
+
+
+@pytest.mark.usefixtures("unknown_year")
+async def test_in_a_year_that_nobody_knows_no_complaint_is_lost(desks: Desks) -> None:
+    """Its clock runs day and night, and its callback is the supervisors', who are told."""
+    lu = await desks.customer()
+    answer = await desks.lily.http.post(
+        URL, json={"customer": lu.code, "category": "other", "what_happened": "坏了", "severity": "critical"}
+    )
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+
+    opened = next(change for change in made["changes"] if change["what"] == "opened")
+    assert opened["detail"]["calendar"] == "unknown"
+    allowed = datetime.fromisoformat(made["due_at"]) - datetime.fromisoformat(made["opened_at"])
+    assert allowed == timedelta(hours=4)
+    async with desks.served.database.session_scope() as session:
+        callback = (await session.scalars(select(Callback).where(Callback.customer_id == lu.id))).one()
+        told = await session.scalars(
+            select(AgentEvent.data).where(
+                AgentEvent.agent_id == desks.boss.agent.id, AgentEvent.type == AgentEventType.CALLBACK_ESCALATED
+            )
+        )
+    assert callback.state is CallbackState.ESCALATED
+    assert callback.due_at - datetime.fromisoformat(made["opened_at"]) >= timedelta(days=1)
+    assert list(told) == [{"callback_id": str(callback.id), "code": callback.code, "why": "calendar_unknown"}]
 
 
 async def test_repeats_are_noticed_and_shown(desks: Desks) -> None:
