@@ -69,6 +69,8 @@ async def test_every_body_that_is_sent_has_an_example(with_telephony: Served) ->
             assert "example" in content or any("examples" in schema for schema in named), name
 
 
+# A hundred and more operations, each asked many times: on a busy machine more than a test usually may take.
+@pytest.mark.timeout(300)
 async def test_no_request_that_the_document_allows_ends_in_a_5xx(with_telephony: Served) -> None:
     person = await sign_in_as(with_telephony, Role.ADMIN)
     await person.http.aclose()
