@@ -202,7 +202,7 @@ async def open_runtime(settings: Settings, stack: AsyncExitStack) -> Runtime:
     if settings.works_beside_serving:
         from app import worker  # noqa: PLC0415 - a process that only serves need not hold it in memory
 
-        run_beside(worker.run(worker.Work(settings, database, hotline, carrier, dialler)), stack)
+        run_beside(worker.run(worker.Work(settings, database, hotline, carrier, dialler)), stack, patience=10)
     ringer = Ringer(database, settings.database_lane, hub)
     stack.push_async_callback(ringer.aclose)
     desk = _open_desk(settings, database, hotline, ringer, spool)

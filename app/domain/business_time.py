@@ -207,10 +207,10 @@ class OpeningHours:
         next_day = datetime.combine(day + _DAY, _MIDNIGHT)
         for opens, closes in self.hours_of(day):
             ends = datetime.combine(day if closes > opens else day + _DAY, closes)
-            if ends > next_day and next_day.date() in self._named_days:
-                ends = next_day
+            # At the first midnight, where the clocks give two: the named day begins with it.
+            is_cut = ends >= next_day and next_day.date() in self._named_days
             begins_at = self._instant(datetime.combine(day, opens), last=False)
-            ends_at = self._instant(ends, last=True)
+            ends_at = self._instant(next_day if is_cut else ends, last=not is_cut)
             if begins_at < ends_at:
                 windows.append((begins_at, ends_at))
         return sorted(windows)

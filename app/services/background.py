@@ -9,8 +9,12 @@ import structlog
 log = structlog.get_logger("callcard.background")
 
 
-def run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None:
-    """Run `work` until `stack` closes. It is not meant to end before; if it fails, that is logged."""
+def run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack, *, patience: float = 1) -> None:
+    """Run `work` until `stack` closes. It is not meant to end before; if it fails, that is logged.
+
+    Args:
+        patience: seconds in which it may put its things away once it is cancelled, before it is cancelled again.
+    """
     task = asyncio.create_task(work)
     task.add_done_callback(_log_failure)
 
@@ -19,7 +23,7 @@ def run_beside(work: Coroutine[None, None, None], stack: AsyncExitStack) -> None
         # own, and work that goes on after errors goes on after that one.
         while not task.done():
             task.cancel()
-            await asyncio.wait([task], timeout=1)
+            await asyncio.wait([task], timeout=patience)
 
     stack.push_async_callback(end)
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.business_time import LOOK_AHEAD_DAYS, Closure, Opening, OpeningHours, OpenState
@@ -139,6 +139,7 @@ def test_a_later_question_never_gets_an_earlier_opening(hours: OpeningHours, ins
 
 @settings(max_examples=100, deadline=None)
 @given(WEEKLY_HOURS, DAYS, st.integers(0, 24 * 60 - 1))
+@example(OpeningHours(ZoneInfo("America/Havana")), date(2026, 11, 1), 0)  # its midnight comes twice
 def test_fault_22_a_closed_named_day_is_closed_all_day(hours: OpeningHours, day: date, minute: int) -> None:
     closure = Closure(day, *NAMES)
     wall = datetime.combine(day, time(minute // 60, minute % 60), tzinfo=hours.zone)
