@@ -14,7 +14,7 @@ export UV_SYSTEM_CERTS ?= $(if $(wildcard /etc/ssl/certs/ca-certificates.crt),tr
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run serve test check bench fmt lock clean
+.PHONY: help run serve test check fuzz bench fmt lock clean
 
 ##@ Use it
 run: $(VENV)/.runtime ## Start the demo: fill an empty database, serve, say what to type next
@@ -34,6 +34,9 @@ check: $(VENV)/.dev ## Check format, lint, types, layers, Dockerfile and migrati
 	$(BIN)/lint-imports
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/python -m migrations.check
+
+fuzz: $(VENV)/.dev ## Send the whole API every boundary of every field; two minutes
+	API_PHASES=examples,coverage,fuzzing $(BIN)/python -m pytest -q tests/api/test_openapi.py
 
 fmt: $(VENV)/.dev ## Format, and mend what the linter can mend
 	$(BIN)/ruff format .

@@ -1,6 +1,7 @@
 """The OpenAPI document says what the service really does, and no request that it allows ends in a 5xx."""
 
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -13,6 +14,8 @@ from app.services.tokens import create_token
 from tests.factories import make_customer
 from tests.support import Serve, Served, sign_in_as
 
+PHASES = os.environ.get("API_PHASES", "examples,fuzzing")
+"""How requests are made up. `make fuzz` adds `coverage`, every boundary of every field, which takes two minutes."""
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"
 PUBLIC = {"/healthz", "/readyz", "/metrics"}
 
@@ -81,7 +84,7 @@ async def test_no_request_that_the_document_allows_ends_in_a_5xx(with_telephony:
 
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{with_telephony.url}/openapi.json"),
-        *("--header", f"Authorization: Bearer {secret}", "--phases", "examples,coverage,fuzzing"),
+        *("--header", f"Authorization: Bearer {secret}", "--phases", PHASES),
         *(
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
