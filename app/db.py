@@ -179,6 +179,8 @@ class Database:
                     reset=_keep_as_is,
                     max_inactive_connection_lifetime=0,
                     max_cached_statement_lifetime=0,
+                    # The driver would not keep a statement as long as the ringing call's: it was planned for each call.
+                    max_cacheable_statement_size=0,
                     server_settings={**self._settings, **_LANE_SETTINGS},
                 )
             return self._lane

@@ -107,7 +107,9 @@ async def bench_server(*datasets: Dataset) -> AsyncIterator[EmbeddedPostgres]:
 
 async def connect(server: EmbeddedPostgres, dataset: Dataset, **settings: str) -> asyncpg.Connection:
     """A connection as the server's superuser, who also sets the stage; the caller closes it."""
-    return await asyncpg.connect(server.dsn(dataset.name, user="postgres"), server_settings=settings)
+    return await asyncpg.connect(
+        server.dsn(dataset.name, user="postgres"), server_settings=settings, max_cacheable_statement_size=0
+    )
 
 
 async def _read_through(server: EmbeddedPostgres, dataset: Dataset) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -163,3 +163,13 @@ async def test_a_rush_does_not_spread_over_connections_as_long_as_nobody_is_held
 
     assert len(on_their_way) > 10
     assert max(on_their_way) == 1
+
+
+async def test_every_connection_keeps_the_plan_of_the_ringing_call(standing: Hotline) -> None:
+    """The driver forgets long statements unless it is told otherwise: each call would be planned anew."""
+    lane = await standing.served.database.lane()
+    async with asyncio.timeout(5), AsyncExitStack() as stack:
+        for _ in range(standing.served.settings.database_lane):
+            connection = await stack.enter_async_context(lane.acquire())
+            kept = "SELECT count(*) FROM pg_prepared_statements WHERE length(statement) > 10000"
+            assert await connection.fetchval(kept) == 1
