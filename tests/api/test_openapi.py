@@ -89,7 +89,7 @@ async def test_no_request_that_the_document_allows_ends_in_a_5xx(with_telephony:
             "--checks",
             "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance",
         ),
-        *("--max-examples", "8", "--seed", "20261121", "--request-timeout", "10", "--no-color"),
+        *("--max-examples", "5", "--seed", "20261121", "--request-timeout", "10", "--no-color"),
         *(
             "--exclude-operation-id-regex",
             "sign_out|revoke_token|update_agent",
