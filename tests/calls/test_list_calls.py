@@ -55,3 +55,22 @@ async def test_somebody_elses_list_is_not_dialled(make_hotline: MakeHotline) -> 
 
     assert (await refused(other, 403, list_entry=taken["entry"]["id"]))["code"] == "not_your_list"
     assert rung(hotline) == []
+
+
+async def test_who_withdraws_consent_after_the_list_was_made_is_not_dialled_from_it(make_hotline: MakeHotline) -> None:
+    """A sales call is refused at the moment of dialling; a call that has no list behind it is none."""
+    hotline = await calling_hotline(make_hotline)
+    desk = await hotline.desk()
+    code = await customer_of(hotline)
+    async with hotline.served.database.session_scope() as session:
+        customer = (await session.scalars(select(Customer).where(Customer.code == code))).one()
+        made = await make_list(session, desk.agent, [customer], day=TODAY)
+    taken = (await desk.http.post(f"/api/v1/call-lists/{made.id}/next")).json()
+    said = {"purpose": "marketing_call", "state": "withdrawn", "channel": "email"}
+    assert (await desk.http.post(f"/api/v1/customers/{code}/consents", json=said)).status_code == 201
+
+    assert (await refused(desk, 409, list_entry=taken["entry"]["id"]))["code"] == "consent_withdrawn"
+    assert rung(hotline) == []
+    await call(desk, customer=code)
+    await desk.until("call.answered")
+    assert len(rung(hotline)) == 1
