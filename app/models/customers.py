@@ -8,11 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     Sequence,
     String,
     UniqueConstraint,
+    and_,
     func,
     literal_column,
     text,
@@ -20,7 +22,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.domain.phone_numbers import LineType
+from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
+from app.domain.phone_numbers import LineType, bucket_of
 from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, HasId, HasTimes
 
@@ -39,55 +42,12 @@ def _known_by_source(table: str) -> Index:
     )
 
 
-class CustomerKind(StrEnum):
-    """A person or a company."""
-
-    PERSON = "person"
-    COMPANY = "company"
-
-
-class Gender(StrEnum):
-    """As the sources say it; decides Mr or Ms when nobody has said how to address the customer."""
-
-    MALE = "male"
-    FEMALE = "female"
-    UNKNOWN = "unknown"
-
-
-class Channel(StrEnum):
-    """How a contact came about."""
-
-    CALL = "call"
-    EMAIL = "email"
-    SMS = "sms"
-    FAX = "fax"
-    CHAT = "chat"
-    VISIT = "visit"
-    WEB = "web"
-
-
-class Direction(StrEnum):
-    """Who began it: the customer (inbound) or we."""
-
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-
-
 class InteractionKind(StrEnum):
     """What a contact was about, where that matters to whoever reads it."""
 
     CONTACT = "contact"
     COMPLAINT = "complaint"
     """A complaint of the past that another system took; it is only remembered here, not worked on."""
-
-
-class MaritalStatus(StrEnum):
-    """As the customer or a source says it."""
-
-    SINGLE = "single"
-    MARRIED = "married"
-    DIVORCED = "divorced"
-    WIDOWED = "widowed"
 
 
 class Customer(HasId, HasTimes, Base):
@@ -109,7 +69,8 @@ class Customer(HasId, HasTimes, Base):
     __tablename__ = "customers"
     __table_args__ = (
         CheckConstraint("sales_stage BETWEEN 0 AND 7", name="sales_stage"),
-        Index("ix_customers_owner_id", "owner_id"),
+        # Most customers of an import are nobody's, and cost the indexes of books nothing.
+        Index("ix_customers_owner_id", "owner_id", postgresql_where=text("owner_id IS NOT NULL")),
         # A whole book is read at a time, for the daily list, out of the index alone.
         Index(
             "ix_customers_book",
@@ -124,12 +85,12 @@ class Customer(HasId, HasTimes, Base):
                 "do_not_call",
                 "tier",
             ],
-            postgresql_where=text("merged_into_id IS NULL AND erased_at IS NULL"),
+            postgresql_where=text("owner_id IS NOT NULL AND merged_into_id IS NULL AND erased_at IS NULL"),
         ),
         Index(
             "ix_customers_birthday",
             literal_column("CAST(extract(month FROM birth_date) * 100 + extract(day FROM birth_date) AS int)"),
-            postgresql_where=text("birth_date IS NOT NULL"),
+            postgresql_where=text("birth_date IS NOT NULL AND owner_id IS NOT NULL"),
         ),
         Index("ix_customers_next_call_at", "next_call_at", postgresql_where=text("next_call_at IS NOT NULL")),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
@@ -191,7 +152,7 @@ class Customer(HasId, HasTimes, Base):
 
 
 class CustomerPhone(HasId, Base):
-    """One number of a customer. `bucket` is the last 8 digits of the E.164 form, by which a caller is looked up.
+    """One number of a customer. `bucket` is what `bucket_of` makes of the E.164 form: a caller is looked up by it.
 
     `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
     """
@@ -199,8 +160,7 @@ class CustomerPhone(HasId, Base):
     __tablename__ = "customer_phones"
     __table_args__ = (
         UniqueConstraint("customer_id", "e164"),
-        Index("ix_customer_phones_e164", "e164", postgresql_include=["customer_id"]),
-        Index("ix_customer_phones_bucket", "bucket"),
+        Index("ix_customer_phones_bucket_e164", "bucket", "e164", postgresql_include=["customer_id"]),
         Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
         Index(
             "uq_customer_phones_primary",
@@ -208,7 +168,8 @@ class CustomerPhone(HasId, Base):
             unique=True,
             postgresql_where=text("is_primary"),
         ),
-        CheckConstraint("e164 ~ '^\\+[1-9][0-9]{3,17}$'", name="e164"),
+        # The length apart: with `{3,17}` in the pattern every number takes five times as long.
+        CheckConstraint("e164 ~ '^\\+[1-9][0-9]+$' AND length(e164) BETWEEN 5 AND 19", name="e164"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
@@ -222,6 +183,11 @@ class CustomerPhone(HasId, Base):
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
     wrong_since: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @classmethod
+    def is_number(cls, e164: str) -> ColumnElement[bool]:
+        """The condition that it is exactly this number; the bucket is said too, for the index begins with it."""
+        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164)
 
 
 class SourceRecord(HasId, HasTimes, Base):

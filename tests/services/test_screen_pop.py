@@ -15,17 +15,14 @@ from app.db import Database
 from app.domain.business_time import OpeningHours
 from app.domain.call_states import CallState, CarrierStatus
 from app.domain.card import AlertKind, Warranty
+from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.embedded_postgres import EmbeddedPostgres
 from app.models import (
     Call,
-    Channel,
     Contract,
     Customer,
-    CustomerKind,
-    Direction,
-    Gender,
     Interaction,
     Purchase,
     Tier,
@@ -353,6 +350,15 @@ async def test_the_very_number_goes_before_a_likeness(session: AsyncSession) -> 
     pop = await pop_for(session, "+862025550123")
 
     assert [(found.customer_id, found.reason) for found in pop.match.candidates] == [(exact.id, MatchReason.EXACT)]
+
+
+async def test_a_number_of_seven_digits_is_the_very_number_too(session: AsyncSession) -> None:
+    # Niue: +683 and four digits, one less than what others are looked up by.
+    lu = await mr_lu(session, "+683 4002")
+
+    pop = await pop_for(session, "+6834002")
+
+    assert [(found.customer_id, found.reason) for found in pop.match.candidates] == [(lu.id, MatchReason.EXACT)]
 
 
 async def test_another_country_goes_before_a_likeness(session: AsyncSession) -> None:

@@ -7,10 +7,9 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from app.domain.derived import derive_from
 from app.domain.importing.cells import BadCell, digits
 from app.domain.importing.columns import Column, all_of
-from app.domain.phone_numbers import BUCKET_DIGITS, LineType, parse_number
+from app.domain.phone_numbers import LineType, bucket_of, parse_number
 
 
 class Line(NamedTuple):
@@ -64,7 +63,8 @@ def read_line(text: str, region: str) -> Line | None:
 
 def _like(sample: Line, national: str) -> Line:
     """A number of the same block."""
-    return Line("+86" + national, national, national[-BUCKET_DIGITS:], sample[3], "", "CN", sample[6])
+    e164 = f"+86{national}"
+    return Line(e164, national, bucket_of(e164), sample.line_type, "", "CN", sample.zones)
 
 
 def read_mobiles(column: Column, region: str) -> list[Phones] | None:
@@ -86,7 +86,7 @@ def _read_by_library(text: str, region: str) -> Line | None:
     return Line(
         number.e164,
         number.national_number,
-        number.bucket or number.e164.removeprefix("+")[-BUCKET_DIGITS:],
+        bucket_of(number.e164),
         number.line_type,
         number.extension or "",
         number.region,
@@ -112,9 +112,3 @@ def read_cell(cell: str, region: str) -> Phones:
     if len(lines) < 2 or any(line is None for _, line in lines):
         raise BadCell("bad_phone", f"{cell[:64]!r} is no phone number.")
     return [(part, line) for part, line in lines if line is not None]
-
-
-@lru_cache(maxsize=4096)
-def follows_from(country: str | None, zones: tuple[str, ...], region: str | None) -> tuple[tuple[str, str], ...]:
-    """`domain.derived.derive_from`, remembered."""
-    return tuple(derive_from(country, zones, region).items())

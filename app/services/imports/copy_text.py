@@ -206,7 +206,7 @@ def _phones(rows: Rows, places: Sequence[int], customer_ids: Sequence[str] | Non
                 e164,
                 national_number,
                 bucket,
-                _escaped(raw[:64]),
+                raw[:64],
                 _escaped(extension),
                 line_type,
                 is_primary,

@@ -7,12 +7,12 @@ from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.domain.identity import national_id_form
 from app.domain.importing.cells import BadCell, digits, read_date, read_time, read_truth
 from app.domain.importing.columns import Column, all_of
 from app.domain.importing.headers import USUAL_VALUES
 from app.domain.importing.mapping import Mapping, MappingError
-from app.models.customers import Channel, CustomerKind, Direction, Gender, MaritalStatus
 
 USUAL_LENGTH: Final = 200
 

@@ -12,12 +12,12 @@ from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from app.domain.customer_facts import MOST_PHONES
 from app.domain.importing.cells import BadCell, tidy
 from app.domain.importing.columns import Column, each, look_at, tidied
 from app.domain.importing.mapping import Mapping
 from app.domain.importing.phones import Line, Phones, read_cell, read_mobiles
 from app.domain.survivorship import FIELDS
-from app.schemas.customers import MOST_PHONES
 from app.services.imports.items import Item, ItemReader
 from app.services.imports.keys import Cells, How, places_of
 from app.services.imports.meanings import USUAL_LENGTH, Meaning, Meanings, within
