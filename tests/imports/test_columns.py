@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.importing.cells import NOTHING, BadCell, tidy
@@ -64,6 +64,12 @@ def by_itself(cell: str) -> str:
 
 
 @given(COLUMNS)
+@example(["@x"])
+@example(["a", "+x(1)"])
+@example(["-x|1", ""])
+@example(["a", " b"])
+@example(["a ", "b"])
+@example(["N/a"])
 def test_a_tidy_column_is_tidy_cell_by_cell(cells: list[str]) -> None:
     wrong: dict[int, BadCell] = {}
 
@@ -92,6 +98,10 @@ def test_a_plain_column_needs_no_escapes(cells: list[str]) -> None:
 
 
 @given(COLUMNS)
+@example([f"a@b.cn{BETWEEN}c@d.cn"])
+@example([f"{'a' * 65}@b.cn"])
+@example([f"a@{'b' * 253}"])
+@example(["", "x" * 201])
 def test_what_a_field_leaves_as_it_is_means_itself(cells: list[str]) -> None:
     column = tidied(look_at(cells), {})
     meanings = Meanings(Mapping({"id": ("a",)}), "CN", ZoneInfo("Asia/Shanghai"))
@@ -110,10 +120,14 @@ def test_usual_cells_are_left_at_one_look(name: str) -> None:
 
 
 @given(COLUMNS)
+@example([f"13800138000{BETWEEN}13900139000"])
+@example(["13800138000", "15412345678"])
 def test_mobiles_are_read_as_cell_by_cell(cells: list[str]) -> None:
-    read = read_mobiles(look_at(cells), "CN")
+    column = look_at(cells)
 
-    assert read is None or read == [read_cell(cell, "CN") if cell else [] for cell in cells]
+    read = read_mobiles(column, "CN")
+
+    assert read is None or read == [read_cell(cell, "CN") if cell else [] for cell in column.cells]
 
 
 def test_a_column_of_mobiles_is_known_as_one() -> None:

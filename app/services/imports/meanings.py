@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.domain.identity import national_id_form
 from app.domain.importing.cells import BadCell, digits, read_date, read_time, read_truth
-from app.domain.importing.columns import Column, all_of
+from app.domain.importing.columns import BETWEEN, Column, all_of
 from app.domain.importing.headers import USUAL_VALUES
 from app.domain.importing.mapping import Mapping, MappingError
 
@@ -27,7 +27,7 @@ _LONGEST: Final = {
     "title": 40, "city": 40, "postcode": 40, "income_band": 40, "education": 40, "company_size": 40, "language": 35,
     "surname": 40, "email": 254, "summary": 4000, "resolution": 4000, "unit": 40, "model": 100,
 }  # fmt: skip
-_USUAL_EMAIL: Final = all_of(r"[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,180}")
+_USUAL_EMAIL: Final = all_of(rf"[^@ {BETWEEN}]{{1,64}}@[^@ {BETWEEN}]{{1,180}}")
 
 
 @dataclass(frozen=True, slots=True)
