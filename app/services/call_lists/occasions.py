@@ -17,9 +17,7 @@ BOOK: Final = "c.owner_id = l.manager_id AND c.merged_into_id IS NULL AND c.eras
 
 _OF: Final = "l.no, c.id AS customer_id, c.tier, c.last_contact_at"
 _NOTHING: Final = "CAST(NULL AS date), CAST(NULL AS text)"
-_SILENT: Final = (
-    "NOT EXISTS (SELECT FROM customer_phones p WHERE p.customer_id = {id} AND p.wrong_since IS NULL)"
-)
+_SILENT: Final = "NOT EXISTS (SELECT FROM customer_phones p WHERE p.customer_id = {id} AND p.wrong_since IS NULL)"
 
 _TOLD: Final = f"""
 SELECT w.customer_id, 'consent_withdrawn' AS kind, CAST(NULL AS date) AS on_day, CAST(NULL AS text) AS told, w.at, w.id

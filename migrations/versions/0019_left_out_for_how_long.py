@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-revision: str = "0018"
-down_revision: str | None = "0017"
+revision: str = "0019"
+down_revision: str | None = "0018"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
@@ -111,7 +111,7 @@ def upgrade() -> None:
         "customers",
         ["owner_id", "id"],
         postgresql_include=[*_BOOK, "time_zone"],
-        postgresql_where=sa.text("merged_into_id IS NULL AND erased_at IS NULL"),
+        postgresql_where=sa.text("owner_id IS NOT NULL AND merged_into_id IS NULL AND erased_at IS NULL"),
     )
 
 
@@ -122,12 +122,15 @@ def downgrade() -> None:
         "customers",
         ["owner_id", "id"],
         postgresql_include=_BOOK,
-        postgresql_where=sa.text("merged_into_id IS NULL AND erased_at IS NULL"),
+        postgresql_where=sa.text("owner_id IS NOT NULL AND merged_into_id IS NULL AND erased_at IS NULL"),
     )
     op.drop_index("ix_customers_lost", "customers")
     op.drop_index("ix_customers_birthday", "customers")
     op.create_index(
-        "ix_customers_birthday", "customers", [_BIRTHDAY], postgresql_where=sa.text("birth_date IS NOT NULL")
+        "ix_customers_birthday",
+        "customers",
+        [_BIRTHDAY],
+        postgresql_where=sa.text("birth_date IS NOT NULL AND owner_id IS NOT NULL"),
     )
     op.drop_index("ix_purchases_warranty_until", "purchases")
     op.create_index(
