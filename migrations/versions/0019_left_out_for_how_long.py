@@ -70,7 +70,7 @@ def upgrade() -> None:
     )
     op.drop_constraint(op.f("uq_call_lists_manager_id_day"), "call_lists")
     op.create_unique_constraint(
-        op.f("uq_call_lists_manager_id_day"), "call_lists", ["manager_id", "day"], postgresql_include=["id"]
+        op.f("uq_call_lists_manager_id_day"), "call_lists", ["manager_id", "day"], postgresql_include=[sa.column("id")]
     )
     op.drop_index("ix_list_standings_book", "list_standings")
     op.create_index("ix_list_standings_manager_id_customer_id", "list_standings", ["manager_id", "customer_id"])

@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
@@ -71,15 +71,14 @@ class Made:
     notices: int
 
 
-_SETTINGS: Final = (
-    # How many managers there are decides the plan: one book is read by index, a thousand from end to end.
-    "SET LOCAL plan_cache_mode = force_custom_plan",
-    # What the lists are made of is read every day, and in memory.
-    "SET LOCAL seq_page_cost = 0.5",
-    "SET LOCAL random_page_cost = 0.5",
-    "SET LOCAL jit = off",
-    "SET LOCAL work_mem = '64MB'",
-)
+# What the lists are made of is read every day, and in memory.
+_SETTINGS: Final = text("""
+SELECT set_config('plan_cache_mode', :plans, true), set_config('seq_page_cost', '0.5', true),
+       set_config('random_page_cost', '0.5', true), set_config('jit', 'off', true),
+       set_config('work_mem', '64MB', true)
+""")
+_FEW: Final = 20
+"""Up to so many lists are made by the plan that a connection keeps, for planning takes as long as making one list."""
 
 _STANDING_IN: Final = """
 SELECT a.id, a.name, a.active, b.id AS absence_id, b.stand_in_id
@@ -201,10 +200,10 @@ async def make_lists(
     """
     clock = clock_of(calendars.main, day)
     _check_reach(calendars.main, day, now)
-    for manager_id in manager_ids or ():
-        if await session.get(Agent, manager_id) is None:
+    if manager_ids:
+        known = select(func.count()).select_from(Agent).where(Agent.id.in_(manager_ids))
+        if await session.scalar(known) != len(set(manager_ids)):
             raise NoSuchManager("There is nobody of that id.")
-    await set_for_ranking(session)
     managers = (
         await session.execute(_MANAGERS, {"day": day, "manager_ids": list(manager_ids) if manager_ids else None})
     ).all()
@@ -216,6 +215,7 @@ async def make_lists(
     if not claimed:
         return Made(day, 0, 0, 0)
     headers = [Header(list_id, manager.id, team_rules.number(manager.id)) for list_id, manager in claimed.items()]
+    await set_for_ranking(session, len(headers))
     wanted = await ranking_parameters(session, clock, calendars, headers, team_rules.rules)
     figures = (await session.execute(_FILL, wanted)).all()
     await _rearrange(session, day, {header.manager_id: header.list_id for header in headers})
@@ -234,10 +234,11 @@ async def make_lists(
     return Made(day, len(headers), entries, sum(bool(each["notices"]) for each in finished))
 
 
-async def set_for_ranking(session: AsyncSession) -> None:
-    """How the database is to go about the ranking statement, until the transaction ends."""
-    for setting in _SETTINGS:
-        await session.execute(text(setting))
+async def set_for_ranking(session: AsyncSession, lists: int) -> None:
+    """How the database is to go about the ranking statement for so many lists, until the transaction ends."""
+    # One book is read by index, a thousand from end to end.
+    plans = "force_generic_plan" if lists <= _FEW else "force_custom_plan"
+    await session.execute(_SETTINGS, {"plans": plans})
 
 
 async def manager_of(session: AsyncSession, manager_id: UUID, day: date) -> Row[Any]:

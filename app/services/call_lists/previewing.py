@@ -87,7 +87,7 @@ async def preview(
     day = _next_day(calendars, now)
     clock = clock_of(calendars.main, day)
     manager = await manager_of(session, manager_id, day)
-    await set_for_ranking(session)
+    await set_for_ranking(session, 1)
     team_rules = await read_rules(session)
     number = team_rules.number(manager_id)
     wanted = await ranking_parameters(
