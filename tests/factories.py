@@ -7,11 +7,11 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.customer_facts import Channel
 from app.domain.phone_numbers import parse_number
 from app.models import (
     Agent,
     AgentPresence,
-    Channel,
     Complaint,
     Customer,
     CustomerPhone,

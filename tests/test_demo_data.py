@@ -12,9 +12,10 @@ from sqlalchemy import text
 
 from app.config import Environment
 from app.db import Database
+from app.domain.customer_facts import Channel, CustomerKind
 from app.domain.phone_numbers import NumberKind, parse_number
 from app.embedded_postgres import EmbeddedPostgres
-from app.models import Base, Channel, CustomerKind, Dcwh, Role, Tier
+from app.models import Base, Dcwh, Role, Tier
 from app.schemas.screen_pop import ScreenPop
 from app.services.demo import story
 from app.services.demo.ledger import Rows

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from app.cli.console import CommandFailed, err, note, out, say
 from app.cli.database import current_database
-from app.cli.dedupe import find_and_tell
 from app.config import Settings
 from app.domain.importing.headers import guess_columns, written_out
 from app.domain.importing.mapping import FileFacts, Mapping, MappingError, parse_mapping
@@ -113,6 +112,8 @@ async def feed_in(
             note("Making them findable …")
             await search_index.fill(database)
             if settings.dedupe_after_import:
+                from app.cli.dedupe import find_and_tell  # noqa: PLC0415 - Splink alone takes as long as all the rest
+
                 note("Looking for customers who were here already …")
                 await find_and_tell(database, None, incremental=True, merges=True)
 

@@ -65,20 +65,7 @@ from app.models.complaints import (
     SeverityRule,
     Want,
 )
-from app.models.customers import (
-    Channel,
-    Contract,
-    Customer,
-    CustomerKind,
-    CustomerPhone,
-    Direction,
-    Gender,
-    Interaction,
-    InteractionKind,
-    MaritalStatus,
-    Purchase,
-    SourceRecord,
-)
+from app.models.customers import Contract, Customer, CustomerPhone, Interaction, InteractionKind, Purchase, SourceRecord
 from app.models.dialling import CarrierPause, NextStep, RetryRule
 from app.models.duplicates import DuplicateReview, LinkageModelRow, LinkageRun, ReviewStatus
 from app.models.help import Article, ArticleCategory, Phrase, PhraseKind
@@ -136,7 +123,6 @@ __all__ = [
     "CardView",
     "CarrierEvent",
     "CarrierPause",
-    "Channel",
     "Claim",
     "Closure",
     "Complaint",
@@ -151,7 +137,6 @@ __all__ = [
     "ContractState",
     "Customer",
     "CustomerChange",
-    "CustomerKind",
     "CustomerLink",
     "CustomerNote",
     "CustomerPhone",
@@ -162,7 +147,6 @@ __all__ = [
     "DialAttempt",
     "DialResult",
     "DialState",
-    "Direction",
     "Disposition",
     "DnisRoute",
     "DuplicateReview",
@@ -170,7 +154,6 @@ __all__ = [
     "EntrySource",
     "EntryState",
     "Erasure",
-    "Gender",
     "Goodwill",
     "GoodwillLimit",
     "GoodwillState",
@@ -195,7 +178,6 @@ __all__ = [
     "ListStanding",
     "Looked",
     "ManagerAbsence",
-    "MaritalStatus",
     "Merge",
     "MergeMove",
     "NextStep",

@@ -10,10 +10,10 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.call_states import CallState, CarrierStatus
+from app.domain.customer_facts import Direction
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.routing import ReservedBecause
 from app.models.base import Base, HasId
-from app.models.customers import Direction
 
 
 class CallStage(StrEnum):

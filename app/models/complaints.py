@@ -12,8 +12,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.types import BigInteger, Text
 
 from app.domain.complaint_states import ComplaintState
+from app.domain.customer_facts import Channel
 from app.models.base import Base, HasId, HasTimes
-from app.models.customers import Channel
 from app.models.people import Role
 
 

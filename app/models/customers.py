@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.domain.phone_numbers import LineType
 from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, HasId, HasTimes
@@ -39,55 +40,12 @@ def _known_by_source(table: str) -> Index:
     )
 
 
-class CustomerKind(StrEnum):
-    """A person or a company."""
-
-    PERSON = "person"
-    COMPANY = "company"
-
-
-class Gender(StrEnum):
-    """As the sources say it; decides Mr or Ms when nobody has said how to address the customer."""
-
-    MALE = "male"
-    FEMALE = "female"
-    UNKNOWN = "unknown"
-
-
-class Channel(StrEnum):
-    """How a contact came about."""
-
-    CALL = "call"
-    EMAIL = "email"
-    SMS = "sms"
-    FAX = "fax"
-    CHAT = "chat"
-    VISIT = "visit"
-    WEB = "web"
-
-
-class Direction(StrEnum):
-    """Who began it: the customer (inbound) or we."""
-
-    INBOUND = "inbound"
-    OUTBOUND = "outbound"
-
-
 class InteractionKind(StrEnum):
     """What a contact was about, where that matters to whoever reads it."""
 
     CONTACT = "contact"
     COMPLAINT = "complaint"
     """A complaint of the past that another system took; it is only remembered here, not worked on."""
-
-
-class MaritalStatus(StrEnum):
-    """As the customer or a source says it."""
-
-    SINGLE = "single"
-    MARRIED = "married"
-    DIVORCED = "divorced"
-    WIDOWED = "widowed"
 
 
 class Customer(HasId, HasTimes, Base):

@@ -7,8 +7,8 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, func, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from app.domain.customer_facts import Channel
 from app.models.base import Base, HasId
-from app.models.customers import Channel
 
 
 class LinkKind(StrEnum):

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.domain.books import ClaimOutcome, ClaimReason
+from app.domain.customer_facts import CustomerKind
 from app.domain.standing import Tier
-from app.models.customers import CustomerKind
 from app.schemas.common import FilledLine, Line
 from app.schemas.screen_pop import BothLanguages, PopOwner
 

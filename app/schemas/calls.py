@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from app.domain.call_states import CallState, CarrierStatus
+from app.domain.customer_facts import Direction
 from app.domain.matching import MatchOutcome, MatchReason
 from app.models.calls import CallStage, Disposition, HeardOfUs, LegKind, RecordingKind, TraceStep
-from app.models.customers import Direction
 from app.models.routing import Presence
 from app.schemas.common import FilledWord, Note
 from app.schemas.screen_pop import PopCaller

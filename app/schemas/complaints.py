@@ -10,9 +10,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic.config import JsonDict
 
 from app.domain.complaint_states import ComplaintState
+from app.domain.customer_facts import Channel
 from app.models.callbacks import CallbackState
 from app.models.complaints import GoodwillState, HandoverState, Severity, Want
-from app.models.customers import Channel
 from app.schemas.calls import CustomerRef, PersonRef, QueueRef
 from app.schemas.common import Amount, Currency, FilledLine, FilledNote, FilledWord, Line, Note, left_out
 from app.schemas.help import PhraseRead

@@ -9,10 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from app.domain.call_states import CallState
+from app.domain.customer_facts import MOST_PHONES, Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.domain.phone_numbers import LineType
 from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.calls import CallStage, Disposition
-from app.models.customers import Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.schemas.books import ClaimRead
 from app.schemas.call_lists import ListedRead
 from app.schemas.common import (
@@ -35,8 +35,6 @@ from app.schemas.relations import ConsentRead, CustomerValue, LinkRead
 from app.schemas.screen_pop import BothLanguages, PopAlert, PopCallback, PopComplaint, PopOwner
 from app.schemas.similarity import PossibleDuplicate
 
-MOST_PHONES: Final = 20
-"""So many numbers one customer may have."""
 MOST_CONTACTS: Final = 50
 """So many people of a company are kept beside it."""
 

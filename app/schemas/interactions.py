@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.models.customers import Channel, Direction
+from app.domain.customer_facts import Channel, Direction
 from app.schemas.common import FilledNote, Moment, Word
 from app.schemas.screen_pop import PopOwner
 

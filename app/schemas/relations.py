@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.models.customers import Channel, CustomerKind
+from app.domain.customer_facts import Channel, CustomerKind
 from app.models.relations import ConsentPurpose, ConsentState, LinkKind
 from app.schemas.common import Line, Moment
 from app.schemas.screen_pop import BothLanguages, PopOwner

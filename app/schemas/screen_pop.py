@@ -12,13 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.domain.card import AlertKind, Warranty
 from app.domain.complaint_states import ComplaintState
+from app.domain.customer_facts import Channel, CustomerKind, Direction
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.domain.routing import ReservedBecause
 from app.domain.standing import Dcwh, Intention, Tier
 from app.models.callbacks import CallbackReason, CallbackState
 from app.models.complaints import Severity
-from app.models.customers import Channel, CustomerKind, Direction
 
 
 class _Part(BaseModel):

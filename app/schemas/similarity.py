@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.domain.customer_facts import CustomerKind, Gender
 from app.domain.linkage import Field as Compared
 from app.domain.linkage import Outcome
-from app.models.customers import CustomerKind, Gender
 from app.schemas.common import Day, EmailAddress, Line, Word
 
 SCORE = "In bits: at 0 one person and two are as likely, and each bit more doubles the odds that it is one."

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.call_states import CallState, CarrierStatus, call_state, join_call, join_leg, placed_call_state
+from app.domain.customer_facts import Direction
 from app.domain.matching import MatchOutcome
 from app.domain.routing import LeaveReason
 from app.models.base import new_id
@@ -25,7 +26,6 @@ from app.models.calls import (
     RecordingKind,
     TraceStep,
 )
-from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import Presence
 from app.services.agent_log import tell, trace

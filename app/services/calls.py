@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from app.domain.call_states import CallState
+from app.domain.customer_facts import Channel, Direction
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.routing import LeaveReason
 from app.errors import Conflict, NotAllowed, NotFound
@@ -25,7 +26,7 @@ from app.models.calls import (
     Recording,
     TraceStep,
 )
-from app.models.customers import Channel, Customer, Direction, Interaction
+from app.models.customers import Customer, Interaction
 from app.models.people import Agent
 from app.models.routing import Presence, Queue
 from app.schemas.customers import PhoneCreate

@@ -9,12 +9,13 @@ from uuid import UUID
 from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.customer_facts import MOST_PHONES
 from app.domain.derived import derive
 from app.domain.phone_numbers import BUCKET_DIGITS
 from app.errors import Conflict, Invalid, NotFound
 from app.models.base import new_id
 from app.models.customers import Customer, CustomerPhone
-from app.schemas.customers import MOST_PHONES, PhoneCreate, PhoneRead
+from app.schemas.customers import PhoneCreate, PhoneRead
 from app.services import search_index
 from app.services.hotline import Hotline
 from app.services.record_history import log_changes

@@ -9,13 +9,14 @@ from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.card import Json, address_as
+from app.domain.customer_facts import CustomerKind
 from app.domain.derived import derive
 from app.domain.identity import mask_national_id
 from app.domain.scopes import Scope
 from app.domain.standing import ContractState, dcwh, grade
 from app.domain.survivorship import FIELDS
 from app.errors import AppError, Conflict, Invalid, NotFound
-from app.models.customers import Customer, CustomerKind
+from app.models.customers import Customer
 from app.models.people import Agent
 from app.schemas.customers import CustomerCreate, CustomerRead, CustomerUpdate
 from app.schemas.screen_pop import BothLanguages, PopOwner

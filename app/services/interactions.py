@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import Select, cast, exists, func, literal, null, select, tuple_, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.customer_facts import Channel, Direction
 from app.models.calls import Call
 from app.models.complaints import Complaint
-from app.models.customers import Channel, Customer, Direction, Interaction
+from app.models.customers import Customer, Interaction
 from app.models.people import Agent
 from app.models.records import CustomerNote
 from app.schemas.customers import TimelineCall, TimelineEntry, TimelineKind

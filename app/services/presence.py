@@ -22,11 +22,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
+from app.domain.customer_facts import Direction
 from app.domain.routing import LeaveReason
 from app.errors import Conflict, NotSignedIn
 from app.models.base import new_id
 from app.models.calls import AgentEventType, Call, Leg, TraceStep
-from app.models.customers import Direction
 from app.models.people import Agent
 from app.models.routing import AgentConnection, AgentPresence, Presence
 from app.services.agent_log import tell, trace

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
+from app.domain.customer_facts import CustomerKind, Gender
 from app.domain.search_terms import (
     BOUNDARY,
     FEMALE,
@@ -30,7 +31,6 @@ from app.domain.search_terms import (
     surname_gram,
     words,
 )
-from app.models.customers import CustomerKind, Gender
 from app.services.names import readings, simplified
 
 BATCH: Final = 20_000

@@ -12,9 +12,10 @@ from uuid import UUID
 from sqlalchemy import Row, Select, func, literal, or_, select, text, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.domain.customer_facts import CustomerKind, Gender
 from app.domain.identity import national_id_form
 from app.domain.linkage import Field, Outcome, decide, level_number
-from app.models.customers import Customer, CustomerKind, CustomerPhone, Gender
+from app.models.customers import Customer, CustomerPhone
 from app.models.duplicates import LinkageModelRow
 from app.schemas.listing import Listing
 from app.schemas.similarity import Reason, SimilarCustomer, SimilarQuery

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.customer_facts import Channel, CustomerKind, Direction
 from app.domain.scopes import Scope
 from app.embedded_postgres import EmbeddedPostgres
-from app.models import ApiToken, Channel, CustomerKind, Direction, Interaction, Role
+from app.models import ApiToken, Interaction, Role
 from app.models.base import new_id
 from app.schemas.screen_pop import ScreenPop
 from app.services.access import digest

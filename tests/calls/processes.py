@@ -52,6 +52,7 @@ async def service(dsn: str, data_dir: Path, port: int, **environment: str) -> As
         env={
             "PATH": os.defpath,
             "PYTHONPATH": str(PROJECT),
+            "PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"],
             "DATABASE_URL": driver_dsn(dsn),
             "CALLCARD_DATA_DIR": str(data_dir),
             "CALLCARD_PUBLIC_URL": PUBLIC_URL,

@@ -1,11 +1,9 @@
 """Commands as a person runs them: processes of their own, with an environment and a folder of their own."""
 
 import asyncio
-import atexit
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +12,6 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 SECONDS = 60
-
-# Every command is a new process that reads some hundred modules: compiled once, they are there in a third of the time.
-_COMPILED = tempfile.TemporaryDirectory(prefix="callcard-tests-compiled-")
-atexit.register(_COMPILED.cleanup)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +29,9 @@ def environment(**more: str) -> dict[str, str]:
     return {
         **kept,
         "PYTHONPATH": str(ROOT),
+        "PYTHONPYCACHEPREFIX": os.environ["PYTHONPYCACHEPREFIX"],
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "error",
-        "PYTHONPYCACHEPREFIX": _COMPILED.name,
         "COLUMNS": "100",
         "LANG": "C.UTF-8",
         **more,

@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
 from app.domain.books import ClaimOutcome, ClaimReason
+from app.domain.customer_facts import Channel
 from app.embedded_postgres import EmbeddedPostgres
 from app.models import (
     Agent,
     Base,
     Call,
-    Channel,
     Claim,
     Consent,
     ConsentPurpose,

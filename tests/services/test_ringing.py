@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 from app.db import Database
 from app.domain.business_time import OpeningHours
 from app.domain.call_states import CallState, CarrierStatus
+from app.domain.customer_facts import Direction
 from app.domain.matching import MatchOutcome
 from app.embedded_postgres import EmbeddedPostgres
-from app.models import Agent, AgentPresence, Call, Direction, Presence
+from app.models import Agent, AgentPresence, Call, Presence
 from app.services.hotline import Hotline, QueueSetup, Route
 from app.services.ringing import Ringing, Rung, ring, ringing_call, rung_before
 from app.telephony.port import CallEvent, EventKind

@@ -15,17 +15,14 @@ from app.db import Database
 from app.domain.business_time import OpeningHours
 from app.domain.call_states import CallState, CarrierStatus
 from app.domain.card import AlertKind, Warranty
+from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender
 from app.domain.matching import MatchOutcome, MatchReason
 from app.domain.phone_numbers import LineType, NumberKind
 from app.embedded_postgres import EmbeddedPostgres
 from app.models import (
     Call,
-    Channel,
     Contract,
     Customer,
-    CustomerKind,
-    Direction,
-    Gender,
     Interaction,
     Purchase,
     Tier,

@@ -14,12 +14,13 @@ from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.best_hours import BestHour, Try, best_hour
+from app.domain.customer_facts import Channel, Direction
 from app.domain.list_words import OUTCOMES
 from app.errors import Conflict, NotFound
 from app.models.call_lists import CallList, CallListEntry, EntryOutcome, EntryState
 from app.models.callbacks import DialAttempt, DialResult
 from app.models.calls import Call
-from app.models.customers import Channel, Customer, Direction, Interaction
+from app.models.customers import Customer, Interaction
 from app.models.people import Agent
 from app.models.relations import ConsentPurpose, ConsentState
 from app.schemas.customers import CustomerUpdate

@@ -16,9 +16,10 @@ from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.call_states import CallState
+from app.domain.customer_facts import Direction
 from app.models.callbacks import Callback, CallbackOutcome, CallbackReason, CallbackState
 from app.models.calls import Call
-from app.models.customers import Customer, Direction
+from app.models.customers import Customer
 from app.services.callbacks.ending import cancel, finish
 from app.services.callbacks.history import record_change
 from app.services.callbacks.scheduling import IS_WAITING, OPEN_STATES, promise

@@ -8,13 +8,14 @@ from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.complaint_states import SETTLED
+from app.domain.customer_facts import Channel
 from app.domain.inbound_mail import body_text, complaint_codes, subject_line, text_of_html
 from app.domain.scopes import Scope
 from app.errors import Unavailable
 from app.models.base import new_id
 from app.models.calls import AgentEventType
 from app.models.complaints import Complaint, ComplaintMail
-from app.models.customers import Channel, Customer
+from app.models.customers import Customer
 from app.models.people import Agent, Role
 from app.models.routing import Queue, QueueMember
 from app.schemas.inbound_mail import InboundMail, MailOutcome, MailTaken

@@ -9,13 +9,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.card import iso
 from app.domain.complaint_states import ComplaintState
+from app.domain.customer_facts import Channel
 from app.domain.scopes import Scope
 from app.errors import Invalid
 from app.models.base import new_id
 from app.models.callbacks import Callback, CallbackReason, CallbackState
 from app.models.calls import Call
 from app.models.complaints import Complaint, ComplaintCategory, Severity, Want
-from app.models.customers import Channel, Customer, CustomerPhone, Purchase
+from app.models.customers import Customer, CustomerPhone, Purchase
 from app.models.routing import AgentPresence
 from app.schemas.complaints import CallComplaintCreate
 from app.services.access import Signed

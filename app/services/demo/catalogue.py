@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from app.models import Channel, Direction
+from app.domain.customer_facts import Channel, Direction
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
+from app.domain.customer_facts import Channel, CustomerKind
 from app.domain.standing import ContractState, Intention, dcwh, stage_after
-from app.models import Channel, CustomerKind
 from app.services.demo.catalogue import CONTACTS, CONTRACT_TITLES, FOR_BUILDINGS, FOR_HOMES, Product
 from app.services.demo.ledger import Ledger, Row, years_later
 from app.services.demo.people import ABROAD, CITIES, Place, address, chinese_person, company, english_person

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from app.domain.card import iso
-from app.models import Channel
+from app.domain.customer_facts import Channel
 from app.services.demo.ledger import Ledger, Row
 
 _EIGHT_HOURS: Final = 8 * 3600

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from app.domain.customer_facts import Channel, CustomerKind, Direction
 from app.domain.phone_numbers import parse_number
 from app.domain.standing import ContractState
-from app.models import Channel, CustomerKind, Direction, Tier
+from app.models import Tier
 from app.services.demo.catalogue import SOLD_IN, Product
 from app.services.demo.numbers import NumberBook, as_written
 from app.services.demo.people import Name, Place

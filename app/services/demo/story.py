@@ -5,7 +5,8 @@ from datetime import date, time, timedelta
 from typing import Final
 from uuid import UUID
 
-from app.models import Channel, CustomerKind, Direction, Gender, Intention
+from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender
+from app.models import Intention
 from app.services.demo.catalogue import AIR_CONDITIONER, FOR_BUILDINGS, FOR_HOMES
 from app.services.demo.ledger import Ledger, years_later
 from app.services.demo.people import ABROAD, CITIES, Name, Place, chinese_person

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import orjson
 from uuid_utils import uuid7
 
+from app.domain.customer_facts import MOST_PHONES, Channel, CustomerKind, Direction, Gender, MaritalStatus
 from app.domain.identity import national_id_form
 from app.domain.importing.cells import (
     BadCell,
@@ -31,8 +32,6 @@ from app.domain.importing.headers import USUAL_VALUES
 from app.domain.importing.mapping import Mapping, MappingError, plain_header
 from app.domain.importing.phones import Line, follows_from, read_cell
 from app.domain.survivorship import FIELDS
-from app.models.customers import Channel, CustomerKind, Direction, Gender, MaritalStatus
-from app.schemas.customers import MOST_PHONES
 from app.services.names import latin
 
 LONGEST_ID: Final = 200

@@ -22,10 +22,11 @@ from sqlalchemy import ARRAY, Row, Uuid, bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
+from app.domain.customer_facts import CustomerKind
 from app.domain.linkage import LEVELS, Outcome
 from app.domain.person_columns import Column
 from app.models.base import new_id
-from app.models.customers import Customer, CustomerKind, CustomerPhone
+from app.models.customers import Customer, CustomerPhone
 from app.models.duplicates import LinkageModelRow, LinkageRun
 from app.services.customers import CustomerErased
 from app.services.linkage.engine import Linked, Progress, link

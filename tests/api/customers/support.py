@@ -8,8 +8,9 @@ from uuid import UUID
 import httpx
 
 from app.domain.call_states import CallState, CarrierStatus
+from app.domain.customer_facts import Direction
 from app.domain.matching import MatchOutcome
-from app.models import Call, Direction, Interaction
+from app.models import Call, Interaction
 from app.models.base import new_id
 
 URL = "/api/v1/customers"

@@ -7,8 +7,8 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from app.domain.customer_facts import MOST_PHONES
 from app.models import CustomerPhone
-from app.schemas.customers import MOST_PHONES
 from tests.api.customers.support import OURS, URL, a_mobile, create, found, refusal
 from tests.support import Served
 

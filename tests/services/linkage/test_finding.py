@@ -7,9 +7,9 @@ from typing import Any
 from sqlalchemy import select, text, update
 
 from app.db import Database
+from app.domain.customer_facts import CustomerKind, Gender
 from app.domain.linkage import Outcome
 from app.models import Customer, DuplicateReview, LinkageModelRow, LinkageRun, Merge, ReviewStatus
-from app.models.customers import CustomerKind, Gender
 from app.services.linkage.finding import find_duplicates
 from app.services.merging import undo
 from tests.factories import make_agent, make_customer
