@@ -8,11 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     Sequence,
     String,
     UniqueConstraint,
+    and_,
     func,
     literal_column,
     text,
@@ -21,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
-from app.domain.phone_numbers import LineType
+from app.domain.phone_numbers import LineType, bucket_of
 from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, HasId, HasTimes
 
@@ -157,7 +159,7 @@ class Customer(HasId, HasTimes, Base):
 
 
 class CustomerPhone(HasId, Base):
-    """One number of a customer. `bucket` is the last 8 digits of the E.164 form, by which a caller is looked up.
+    """One number of a customer. `bucket` is what `bucket_of` makes of the E.164 form: a caller is looked up by it.
 
     `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
     """
@@ -165,8 +167,7 @@ class CustomerPhone(HasId, Base):
     __tablename__ = "customer_phones"
     __table_args__ = (
         UniqueConstraint("customer_id", "e164"),
-        Index("ix_customer_phones_e164", "e164", postgresql_include=["customer_id"]),
-        Index("ix_customer_phones_bucket", "bucket"),
+        Index("ix_customer_phones_bucket_e164", "bucket", "e164", postgresql_include=["customer_id"]),
         Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
         Index(
             "uq_customer_phones_primary",
@@ -189,6 +190,11 @@ class CustomerPhone(HasId, Base):
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
     wrong_since: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @classmethod
+    def is_number(cls, e164: str) -> ColumnElement[bool]:
+        """The condition that it is exactly this number; the bucket is said too, for the index begins with it."""
+        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164)
 
 
 class SourceRecord(HasId, HasTimes, Base):
