@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS bench_baseline (
     received_at timestamptz NOT NULL DEFAULT now()
 )
 """
-_LOOK_UP = "SELECT customer_id FROM customer_phones WHERE e164 = $1"
+_LOOK_UP = "SELECT customer_id FROM customer_phones WHERE bucket = $1 AND e164 = $2"
 _KEEP = "INSERT INTO bench_baseline (call_sid, from_number, customer_id) VALUES ($1, $2, $3)"
 
 
@@ -45,7 +45,7 @@ def create_app(dsn: str) -> FastAPI:
         form = await request.form()
         # One connection for both statements: asked of the pool twice, it would cost the baseline more.
         async with request.app.state.pool.acquire() as connection:
-            customer_id = await connection.fetchval(_LOOK_UP, form["From"])
+            customer_id = await connection.fetchval(_LOOK_UP, form["From"][-8:], form["From"])
             await connection.execute(_KEEP, form["CallSid"], form["From"], customer_id)
         return Response("<Response/>", media_type="text/xml")
 

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from app.db import Database, Statement
+from app.domain.phone_numbers import bucket_of
 from app.embedded_postgres import EmbeddedPostgres
 from app.services import screen_pop
 from app.services.hotline import Hotline, read_hotline
@@ -26,7 +27,7 @@ from bench import stage
 from bench.dataset import AGENTS, DIALLED, ONE_MILLION, TEN_MILLION, Dataset, connect, random_numbers
 from bench.report import Goal, Section
 
-BARE = "SELECT customer_id FROM customer_phones WHERE e164 = $1"
+BARE = "SELECT customer_id FROM customer_phones WHERE bucket = $1 AND e164 = $2"
 _ZONE = ZoneInfo("Asia/Shanghai")
 _LANE = {"plan_cache_mode": "force_generic_plan", "TimeZone": "UTC"}
 
@@ -60,7 +61,7 @@ class PopBench:
     async def bare(self, number: str) -> float:
         """Seconds for the bare look-up."""
         started = time.perf_counter()
-        found = await self._connection.fetchrow(BARE, number)
+        found = await self._connection.fetchrow(BARE, bucket_of(number), number)
         took = time.perf_counter() - started
         assert found is not None, "the number is there"
         return took

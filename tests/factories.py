@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.customer_facts import Channel
-from app.domain.phone_numbers import parse_number
+from app.domain.phone_numbers import bucket_of, parse_number
 from app.models import (
     Agent,
     AgentPresence,
@@ -117,7 +117,7 @@ def phone_row(customer_id: UUID, raw: str, region: str = "CN", **fields: Any) ->
             "customer_id": customer_id,
             "e164": number.e164,
             "national_number": number.national_number,
-            "bucket": number.bucket,
+            "bucket": bucket_of(number.e164),
             "raw": number.raw,
             "extension": number.extension or "",
             "line_type": number.line_type,

@@ -8,11 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     Sequence,
     String,
     UniqueConstraint,
+    and_,
     func,
     literal_column,
     text,
@@ -21,7 +23,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
-from app.domain.phone_numbers import LineType
+from app.domain.phone_numbers import LineType, bucket_of
 from app.domain.standing import ContractState, Dcwh, Intention, Tier
 from app.models.base import Base, HasId, HasTimes
 
@@ -82,13 +84,20 @@ class Customer(HasId, HasTimes, Base):
                 "last_contact_at",
                 "do_not_call",
                 "tier",
+                "time_zone",
             ],
             postgresql_where=text("owner_id IS NOT NULL AND merged_into_id IS NULL AND erased_at IS NULL"),
         ),
         Index(
             "ix_customers_birthday",
             literal_column("CAST(extract(month FROM birth_date) * 100 + extract(day FROM birth_date) AS int)"),
+            "owner_id",
             postgresql_where=text("birth_date IS NOT NULL AND owner_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_customers_lost",
+            "owner_id",
+            postgresql_where=text("tier = 'core' AND sales_stage = 7 AND contract_state = 'expired'"),
         ),
         Index("ix_customers_next_call_at", "next_call_at", postgresql_where=text("next_call_at IS NOT NULL")),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
@@ -150,7 +159,7 @@ class Customer(HasId, HasTimes, Base):
 
 
 class CustomerPhone(HasId, Base):
-    """One number of a customer. `bucket` is the last 8 digits of the E.164 form, by which a caller is looked up.
+    """One number of a customer. `bucket` is what `bucket_of` makes of the E.164 form: a caller is looked up by it.
 
     `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
     """
@@ -158,8 +167,7 @@ class CustomerPhone(HasId, Base):
     __tablename__ = "customer_phones"
     __table_args__ = (
         UniqueConstraint("customer_id", "e164"),
-        Index("ix_customer_phones_e164", "e164", postgresql_include=["customer_id"]),
-        Index("ix_customer_phones_bucket", "bucket"),
+        Index("ix_customer_phones_bucket_e164", "bucket", "e164", postgresql_include=["customer_id"]),
         Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
         Index(
             "uq_customer_phones_primary",
@@ -182,6 +190,11 @@ class CustomerPhone(HasId, Base):
     is_primary: Mapped[bool] = mapped_column(server_default=text("false"))
     wrong_since: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+    @classmethod
+    def is_number(cls, e164: str) -> ColumnElement[bool]:
+        """The condition that it is exactly this number; the bucket is said too, for the index begins with it."""
+        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164)
 
 
 class SourceRecord(HasId, HasTimes, Base):
@@ -217,7 +230,12 @@ class Purchase(HasId, HasTimes, Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
-        Index("ix_purchases_warranty_until", "warranty_until", postgresql_where=text("warranty_until IS NOT NULL")),
+        Index(
+            "ix_purchases_warranty_until",
+            "warranty_until",
+            postgresql_include=["customer_id"],
+            postgresql_where=text("warranty_until IS NOT NULL"),
+        ),
         Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC"), "id"),
         Index(
             "ix_purchases_serial_number",
@@ -250,7 +268,7 @@ class Contract(HasId, HasTimes, Base):
     __table_args__ = (
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
-        Index("ix_contracts_ends_on", "ends_on"),
+        Index("ix_contracts_ends_on", "ends_on", postgresql_include=["customer_id"]),
         Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC"), "id"),
         _known_by_source("contracts"),
     )

@@ -221,14 +221,15 @@ async def _target(session: AsyncSession, wanted: CallWanted, user: Signed, hotli
     if number is None and customer is not None:
         number = await first_number(session, customer)
     e164 = hotline.number(number).e164 or number if number else None
-    if customer is None and callback is None:
+    if customer is None and callback is None and e164 is not None:
         customer = await _whose(session, e164)
     return _Target(customer, e164, purpose, callback)
 
 
-async def _whose(session: AsyncSession, e164: str | None) -> Customer | None:
+async def _whose(session: AsyncSession, e164: str) -> Customer | None:
     """Who has a number, where it is one customer's alone."""
-    found = (await session.scalars(select(CustomerPhone.customer_id).where(CustomerPhone.e164 == e164).limit(2))).all()
+    theirs = select(CustomerPhone.customer_id).where(CustomerPhone.is_number(e164)).limit(2)
+    found = (await session.scalars(theirs)).all()
     return await session.get(Customer, found[0]) if len(found) == 1 else None
 
 

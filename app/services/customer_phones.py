@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.customer_facts import MOST_PHONES
 from app.domain.derived import derive
-from app.domain.phone_numbers import BUCKET_DIGITS
+from app.domain.phone_numbers import bucket_of
 from app.errors import Conflict, Invalid, NotFound
 from app.models.base import new_id
 from app.models.customers import Customer, CustomerPhone
@@ -79,7 +79,7 @@ def read_phone(given: PhoneCreate, hotline: Hotline, where: Sequence[str | int] 
     return CustomerPhone(
         e164=number.e164,
         national_number=number.national_number,
-        bucket=number.bucket or number.e164.removeprefix("+")[-BUCKET_DIGITS:],
+        bucket=bucket_of(number.e164),
         raw=number.raw,
         extension=number.extension or "",
         label=given.label,

@@ -215,7 +215,7 @@ def _ways_to_name(q: str, hotline: Hotline) -> list[Select[Any]]:
     number = hotline.number(q)
     phone_id = CustomerPhone.customer_id.label("id")
     if number.e164 is not None:
-        ways.append(_newest_of(select(phone_id).where(CustomerPhone.e164 == number.e164)))
+        ways.append(_newest_of(select(phone_id).where(CustomerPhone.is_number(number.e164))))
     if number.bucket is not None:
         ways.append(
             _newest_of(

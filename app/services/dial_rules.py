@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.calling_windows import NeverOpen, Place, place_of
 from app.domain.dialling import DialFacts, DialPurpose, DialRefusal, Forbidden, forbidden_by_facts
-from app.domain.phone_numbers import PhoneNumber
+from app.domain.phone_numbers import PhoneNumber, bucket_of
 from app.models.customers import Customer
 from app.models.relations import ConsentPurpose, ConsentState
 from app.services.calendars import Calendars
@@ -25,7 +25,7 @@ _FACTS: Final = text(f"""
 SELECT asked.n, coalesce(c.erased_at IS NOT NULL, false) AS is_erased,
        coalesce(c.do_not_call, EXISTS (
            SELECT FROM customer_phones p JOIN customers d ON d.id = p.customer_id
-           WHERE p.e164 = asked.e164 AND d.do_not_call
+           WHERE p.bucket = asked.bucket AND p.e164 = asked.e164 AND d.do_not_call
        )) AS do_not_call,
        coalesce((
            SELECT said.state = '{ConsentState.WITHDRAWN}' FROM consents said
@@ -34,8 +34,9 @@ SELECT asked.n, coalesce(c.erased_at IS NOT NULL, false) AS is_erased,
        ), false) AS is_withdrawn,
        theirs.is_being_dialled, theirs.calls_today
 FROM unnest(
-    CAST(:customers AS uuid[]), CAST(:numbers AS varchar[]), CAST(:since AS timestamptz[]), CAST(:but_for AS uuid[])
-) WITH ORDINALITY AS asked (customer_id, e164, since, but_for, n)
+    CAST(:customers AS uuid[]), CAST(:numbers AS varchar[]), CAST(:buckets AS varchar[]),
+    CAST(:since AS timestamptz[]), CAST(:but_for AS uuid[])
+) WITH ORDINALITY AS asked (customer_id, e164, bucket, since, but_for, n)
 LEFT JOIN customers c ON c.id = asked.customer_id
 -- By the number alone: the few that are open are many where everybody is called at once.
 CROSS JOIN LATERAL (
@@ -104,11 +105,13 @@ async def refusals(
     Args:
         at: the moment; several where clocks disagree, and then the calling window has to be open at each.
     """
+    numbers = [call.number.e164 if call.number else None for call in asked]
     rows = await session.execute(
         _FACTS,
         {
             "customers": [call.customer_id for call in asked],
-            "numbers": [call.number.e164 if call.number else None for call in asked],
+            "numbers": numbers,
+            "buckets": [bucket_of(number) if number else None for number in numbers],
             "since": [_day_began(call.place, min(at), hotline.zone) for call in asked],
             "but_for": [call.but_for for call in asked],
         },

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.card import REPEAT_DAYS, Json, finish_pending, finish_pop
 from app.domain.matching import MatchOutcome, MatchReason
-from app.domain.phone_numbers import NumberKind, PhoneNumber, same_line
+from app.domain.phone_numbers import NumberKind, PhoneNumber, bucket_of, same_line
 from app.services.hotline import Hotline, QueueSetup
 
 MOST_CANDIDATES: Final = 12
@@ -27,7 +27,7 @@ def match_sql(given: str) -> str:
     """The SELECT that finds who a number may belong to.
 
     It always gives one row `(outcome, customer_id, ids, reason, more, loose)`. It reads `lookup` (E.164 or null),
-    `bucket` (last 8 digits or null), `withheld`, and `verified`, `reason`: the customers among an earlier answer's
+    `bucket` (`bucket_of` it, or null), `withheld`, and `verified`, `reason`: the customers among an earlier answer's
     `loose` whom the phone-number library confirmed, as the text of an array. With `verified` null and no exact match,
     `loose` holds who is to be verified, as JSON, and nothing has been decided; where it is null, `ids` are the
     customers.
@@ -55,7 +55,8 @@ FROM (
     FROM (
         SELECT ARRAY(
                    SELECT customer_id FROM customer_phones
-                   WHERE e164 = CAST({given}lookup AS varchar) LIMIT {MOST_CANDIDATES + 1}
+                   WHERE bucket = CAST({given}bucket AS varchar) AND e164 = CAST({given}lookup AS varchar)
+                   LIMIT {MOST_CANDIDATES + 1}
                ) AS exact,
                CAST(CAST({given}verified AS text) AS uuid[]) AS verified
         OFFSET 0 -- a fence: looked up once, not once a mention
@@ -223,10 +224,10 @@ def queue_part(queue: QueueSetup) -> Json:
 
 def match_args(number: PhoneNumber, hotline: Hotline) -> dict[str, Any]:
     """What `match_sql` reads of a number. One of our own numbers is looked up as nobody's."""
-    known = number.e164 is not None and not hotline.is_ours(number.e164)
+    known = None if number.e164 is None or hotline.is_ours(number.e164) else number.e164
     return {
-        "lookup": number.e164 if known else None,
-        "bucket": number.bucket if known else None,
+        "lookup": known,
+        "bucket": bucket_of(known) if known else None,
         "withheld": number.kind is NumberKind.WITHHELD,
         "verified": None if known else verified_text(()),
         "reason": None,

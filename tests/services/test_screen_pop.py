@@ -352,6 +352,15 @@ async def test_the_very_number_goes_before_a_likeness(session: AsyncSession) -> 
     assert [(found.customer_id, found.reason) for found in pop.match.candidates] == [(exact.id, MatchReason.EXACT)]
 
 
+async def test_a_number_of_seven_digits_is_the_very_number_too(session: AsyncSession) -> None:
+    # Niue: +683 and four digits, one less than what others are looked up by.
+    lu = await mr_lu(session, "+683 4002")
+
+    pop = await pop_for(session, "+6834002")
+
+    assert [(found.customer_id, found.reason) for found in pop.match.candidates] == [(lu.id, MatchReason.EXACT)]
+
+
 async def test_another_country_goes_before_a_likeness(session: AsyncSession) -> None:
     abroad = await make_customer(session, "+1 202 555 0123", name="Abroad")
     await make_customer(session, "+8625550123", name="Alike")

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from app.domain.derived import derive_from
 from app.domain.importing.cells import BadCell, digits
-from app.domain.phone_numbers import BUCKET_DIGITS, LineType, parse_number
+from app.domain.phone_numbers import LineType, bucket_of, parse_number
 
 
 class Line(NamedTuple):
@@ -53,8 +53,8 @@ def read_line(text: str, region: str) -> Line | None:
             national = fixed[1] + fixed[2]
             sample = _sample(fixed[1] + fixed[2][:3], len(national), False)
         if national is not None and sample is not None:
-            bucket = f"86{national}"[-BUCKET_DIGITS:]
-            return Line("+86" + national, national, bucket, sample.line_type, "", "CN", sample.zones)
+            e164 = f"+86{national}"
+            return Line(e164, national, bucket_of(e164), sample.line_type, "", "CN", sample.zones)
     return _read_by_library(text, region)
 
 
@@ -66,7 +66,7 @@ def _read_by_library(text: str, region: str) -> Line | None:
     return Line(
         number.e164,
         number.national_number,
-        number.bucket or number.e164.removeprefix("+")[-BUCKET_DIGITS:],
+        bucket_of(number.e164),
         number.line_type,
         number.extension or "",
         number.region,

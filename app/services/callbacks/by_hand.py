@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import exists, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.scopes import Scope
@@ -82,10 +82,8 @@ def _dialled(raw: str, hotline: Hotline) -> str:
 async def _require_reachable(session: AsyncSession, customer: Customer | None, e164: str | None) -> None:
     if customer is not None and e164 is None and await first_number(session, customer) is None:
         raise NoNumber("The customer has no number. Give one.")
-    owners = select(CustomerPhone.customer_id).where(CustomerPhone.e164 == e164)
-    theirs = Customer.id == customer.id if customer else None
-    refusing = select(
-        exists().where(Customer.do_not_call, or_(Customer.id.in_(owners), *([theirs] if theirs is not None else [])))
-    )
-    if await session.scalar(refusing):
+    asked = [] if customer is None else [Customer.id == customer.id]
+    if e164 is not None:
+        asked.append(Customer.id.in_(select(CustomerPhone.customer_id).where(CustomerPhone.is_number(e164))))
+    if await session.scalar(select(exists().where(Customer.do_not_call, or_(false(), *asked)))):
         raise DoNotCall("They have asked not to be called.")
