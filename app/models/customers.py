@@ -19,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
@@ -207,7 +207,8 @@ class SourceRecord(HasId, HasTimes, Base):
     source: Mapped[str]
     external_id: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
-    payload: Mapped[dict[str, Any]]
+    # Kept and shown, never asked into: as text it is taken in for less.
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     fields: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     derived: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     said_at: Mapped[datetime] = mapped_column(server_default=func.now())
