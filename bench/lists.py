@@ -106,10 +106,16 @@ _ROWS: Final = (
            CASE WHEN hashtext(CAST(s.customer_id AS text)) % 10 = 0 THEN 'open' ELSE 'done' END
     FROM list_standings s JOIN call_lists l ON l.manager_id = s.manager_id AND l.day = s.counted_on
     """,
+    # Most of those who are to be left out have been so for long, one in twenty is new.
     """
-    INSERT INTO call_list_left_out (id, list_id, customer_id, reason)
-    SELECT gen_random_uuid(), l.id, c.id, 'do_not_call'
-    FROM customers c JOIN call_lists l ON l.manager_id = c.owner_id AND l.day = '2026-11-26' WHERE c.do_not_call
+    INSERT INTO call_list_left_out (customer_id, manager_id, first_day, reason)
+    SELECT DISTINCT ON (c.id) c.id, c.owner_id, date '2026-11-02', w.reason
+    FROM customers c JOIN (
+        SELECT id, 1 AS place, 'do_not_call' AS reason FROM customers WHERE do_not_call
+        UNION ALL SELECT customer_id, 2, 'consent_withdrawn' FROM consents WHERE state = 'withdrawn'
+        UNION ALL SELECT customer_id, 3, 'open_complaint' FROM complaints
+    ) AS w ON w.id = c.id
+    WHERE hashtext(c.code) % 20 <> 0 ORDER BY c.id, w.place
     """,
     "CREATE TABLE bench_standings AS TABLE list_standings",
     "CREATE TABLE bench_bare (owner_id uuid, customer_id uuid, place int)",
@@ -123,6 +129,8 @@ INSERT INTO bench_bare SELECT owner_id, id, place FROM (
 """
 _UNDO: Final = (
     "DELETE FROM call_lists WHERE day = '2026-11-27'",
+    "DELETE FROM call_list_left_out WHERE first_day = '2026-11-27'",
+    "UPDATE call_list_left_out SET last_day = NULL WHERE last_day = '2026-11-26'",
     "DELETE FROM agent_events",
     "TRUNCATE list_standings, bench_bare",
     "INSERT INTO list_standings SELECT * FROM bench_standings",

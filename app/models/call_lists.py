@@ -90,7 +90,7 @@ class CallList(HasId, Base):
 
     __tablename__ = "call_lists"
     __table_args__ = (
-        UniqueConstraint("manager_id", "day"),
+        UniqueConstraint("manager_id", "day", postgresql_include=["id"]),
         Index("ix_call_lists_day", "day"),
         Index("ix_call_lists_made_for_id_day", "made_for_id", "day"),
     )
@@ -154,6 +154,13 @@ class CallListEntry(HasId, Base):
         UniqueConstraint("list_id", "position", deferrable=True, initially="DEFERRED"),
         CheckConstraint("position > 0", name="position"),
         CheckConstraint("(state = 'taken') = (reserved_until IS NOT NULL)", name="taken"),
+        # What was left over, of all lists of a month.
+        Index(
+            "ix_call_list_entries_unworked",
+            "list_id",
+            postgresql_include=["customer_id", "day"],
+            postgresql_where=text("state IN ('open', 'taken')"),
+        ),
         Index("ix_call_list_entries_reserved_until", "reserved_until", postgresql_where=text("state = 'taken'")),
         Index("ix_call_list_entries_call_id", "call_id", postgresql_where=text("call_id IS NOT NULL")),
         Index("ix_call_list_entries_attempt_id", "attempt_id", postgresql_where=text("attempt_id IS NOT NULL")),
@@ -198,14 +205,30 @@ class LeftOutReason(StrEnum):
     """A call was promised, and the list was full."""
 
 
-class CallListLeftOut(HasId, Base):
-    """Somebody of the book who was left out of a list, and why."""
+class CallListLeftOut(Base):
+    """From `first_day` to `last_day` (None: still) somebody of a manager's book is left out of their lists, and why.
+
+    Written when a list is made on which that begins or ends, so that whoever is left out for a year is one row. Its
+    days that have no list mean nothing.
+    """
 
     __tablename__ = "call_list_left_out"
-    __table_args__ = (UniqueConstraint("customer_id", "list_id"), Index("ix_call_list_left_out_list_id", "list_id"))
+    __table_args__ = (
+        CheckConstraint("last_day >= first_day", name="last_day"),
+        Index("ix_call_list_left_out_manager_id_last_day", "manager_id", "last_day"),
+        Index(
+            "ix_call_list_left_out_still",
+            "manager_id",
+            "customer_id",
+            postgresql_include=["reason", "first_day"],
+            postgresql_where=text("last_day IS NULL"),
+        ),
+    )
 
-    list_id: Mapped[UUID] = mapped_column(ForeignKey("call_lists.id", ondelete="CASCADE"))
-    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
+    customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), primary_key=True)
+    manager_id: Mapped[UUID] = mapped_column(ForeignKey("agents.id", ondelete="CASCADE"), primary_key=True)
+    first_day: Mapped[date] = mapped_column(primary_key=True)
+    last_day: Mapped[date | None]
     reason: Mapped[LeftOutReason]
     note: Mapped[str] = mapped_column(server_default="")
 
@@ -219,7 +242,8 @@ class ListStanding(Base):
 
     __tablename__ = "list_standings"
     __table_args__ = (
-        Index("ix_list_standings_book", "manager_id", "customer_id", postgresql_include=["counted_on"]),
+        # Without `counted_on`, which changes each day: so a row stays where it is, beside the others of its book.
+        Index("ix_list_standings_manager_id_customer_id", "manager_id", "customer_id"),
         {"postgresql_with": {"fillfactor": "70"}},
     )
 

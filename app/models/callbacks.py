@@ -222,6 +222,8 @@ class DialAttempt(HasId, Base):
         Index("ix_dial_attempts_callback_id", "callback_id"),
         Index("ix_dial_attempts_customer_id_started_at", "customer_id", text("started_at DESC")),
         Index("ix_dial_attempts_to_e164_started_at", "to_e164", text("started_at DESC")),
+        # Today's, for the daily lists; they come in the order of time.
+        Index("ix_dial_attempts_started_at", "started_at", postgresql_using="brin"),
         Index("ix_dial_attempts_open", "started_at", postgresql_where=text("ended_at IS NULL")),
         Index("ix_dial_attempts_call_id", "call_id"),
     )

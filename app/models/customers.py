@@ -84,13 +84,20 @@ class Customer(HasId, HasTimes, Base):
                 "last_contact_at",
                 "do_not_call",
                 "tier",
+                "time_zone",
             ],
             postgresql_where=text("owner_id IS NOT NULL AND merged_into_id IS NULL AND erased_at IS NULL"),
         ),
         Index(
             "ix_customers_birthday",
             literal_column("CAST(extract(month FROM birth_date) * 100 + extract(day FROM birth_date) AS int)"),
+            "owner_id",
             postgresql_where=text("birth_date IS NOT NULL AND owner_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_customers_lost",
+            "owner_id",
+            postgresql_where=text("tier = 'core' AND sales_stage = 7 AND contract_state = 'expired'"),
         ),
         Index("ix_customers_next_call_at", "next_call_at", postgresql_where=text("next_call_at IS NOT NULL")),
         Index("ix_customers_email_lower", literal_column("lower(email)"), postgresql_where=text("email IS NOT NULL")),
@@ -224,7 +231,12 @@ class Purchase(HasId, HasTimes, Base):
         CheckConstraint("quantity > 0", name="quantity"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
         CheckConstraint("currency ~ '^[A-Z]{3}$'", name="currency"),
-        Index("ix_purchases_warranty_until", "warranty_until", postgresql_where=text("warranty_until IS NOT NULL")),
+        Index(
+            "ix_purchases_warranty_until",
+            "warranty_until",
+            postgresql_include=["customer_id"],
+            postgresql_where=text("warranty_until IS NOT NULL"),
+        ),
         Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC"), "id"),
         Index(
             "ix_purchases_serial_number",
@@ -257,7 +269,7 @@ class Contract(HasId, HasTimes, Base):
     __table_args__ = (
         CheckConstraint("ends_on >= starts_on", name="ends_after_start"),
         CheckConstraint("(amount IS NULL) = (currency IS NULL)", name="amount_has_currency"),
-        Index("ix_contracts_ends_on", "ends_on"),
+        Index("ix_contracts_ends_on", "ends_on", postgresql_include=["customer_id"]),
         Index("ix_contracts_customer_id_ends_on", "customer_id", text("ends_on DESC"), "id"),
         _known_by_source("contracts"),
     )

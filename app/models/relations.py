@@ -80,6 +80,12 @@ class Consent(HasId, Base):
     __tablename__ = "consents"
     __table_args__ = (
         Index("ix_consents_customer_id_purpose_at", "customer_id", "purpose", text("at DESC"), text("id DESC")),
+        Index(
+            "ix_consents_withdrawn",
+            "customer_id",
+            postgresql_include=["at", "id"],
+            postgresql_where=text("purpose = 'marketing_call' AND state = 'withdrawn'"),
+        ),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))

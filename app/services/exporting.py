@@ -59,6 +59,8 @@ LEFT_OUT: Final = {
 
 _OURS: Final = frozenset({"content_hash", "grams", "routed", "accepted_tab", "survivor_after"})
 """Columns that say nothing of the customer."""
+_ORDER: Final = {"call_list_left_out": "first_day, customer_id, manager_id"}
+"""The order in which the rows of tables without an id are told."""
 
 _STYLE: Final = (
     "<style>body{font:15px/1.5 sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}"
@@ -77,7 +79,10 @@ async def export(session: AsyncSession, customer_id: UUID) -> dict[str, Any]:
     told: dict[str, Any] = {"exported_at": datetime.now(UTC).isoformat()}
     for table, condition in EXPORTED.items():
         rows = await session.scalars(
-            text(f"SELECT CAST(to_jsonb(t) AS text) FROM {table} t WHERE {condition} ORDER BY id"), {"ids": ids}
+            text(
+                f"SELECT CAST(to_jsonb(t) AS text) FROM {table} t WHERE {condition} ORDER BY {_ORDER.get(table, 'id')}"
+            ),
+            {"ids": ids},
         )
         told[table] = [
             {name: value for name, value in json.loads(row).items() if name not in _OURS and value not in (None, "")}

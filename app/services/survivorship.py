@@ -19,9 +19,13 @@ from app.domain.survivorship import settle as settle_records
 from app.models.customers import SourceRecord
 from app.models.records import Source
 
-UUID7: Final = """CAST(lpad(to_hex(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)), 12, '0')
-    || '7' || substr(replace(CAST(gen_random_uuid() AS text), '-', ''), 14) AS uuid)"""
-"""A fresh UUIDv7 (RFC 9562), in the words of every PostgreSQL from 15 on: its time, and the rest of a random one."""
+UUID7: Final = """CAST(
+    (SELECT lpad(to_hex(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)), 12, '0') || '7')
+    || substr(CAST(gen_random_uuid() AS text), 16) AS uuid)"""
+"""A fresh UUIDv7 (RFC 9562), in the words of every PostgreSQL from 15 on: its time, and the rest of a random one.
+
+The time is looked at once a statement: working it out takes ten times as long as all the rest.
+"""
 
 _TEXTS: Final = frozenset(
     "email region city postcode address national_id occupation income_band marital_status education industry "

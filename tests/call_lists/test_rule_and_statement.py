@@ -200,7 +200,7 @@ async def test_a_list_that_is_lost_and_made_again_is_the_same(database: Database
             found.append(
                 [(each.customer_id, each.score, each.reasons) for each in await entries_of(session, manager, FRIDAY)]
             )
-            await session.execute(text("TRUNCATE call_lists, list_standings CASCADE"))
+            await session.execute(text("TRUNCATE call_lists, call_list_left_out, list_standings CASCADE"))
         async with database.session_scope() as session:
             await session.execute(text("UPDATE customers SET note = 'elsewhere' WHERE sales_stage % 2 = 0"))
 

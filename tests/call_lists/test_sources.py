@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
 from app.models import Agent, Contract, Customer, Purchase
-from app.services.call_lists.ranking import birthdays_on
+from app.services.call_lists.inputs import birthdays_on
 from tests.call_lists.support import at, entries_of, make, make_book, make_manager, size_is
 
 FRIDAY = date(2026, 11, 27)

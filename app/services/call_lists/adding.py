@@ -16,7 +16,10 @@ WHERE c.next_call_at >= :day_start AND c.next_call_at < :day_end
   AND (c.last_contact_at IS NULL OR c.last_contact_at < c.next_call_at)
   AND c.merged_into_id IS NULL AND c.erased_at IS NULL AND NOT c.do_not_call
   AND NOT EXISTS (SELECT FROM call_list_entries e WHERE e.customer_id = c.id AND e.day = :day)
-  AND NOT EXISTS (SELECT FROM call_list_left_out o WHERE o.customer_id = c.id AND o.list_id = l.id)
+  AND NOT EXISTS (
+      SELECT FROM call_list_left_out o WHERE o.customer_id = c.id AND o.manager_id = l.manager_id
+        AND o.first_day <= :day AND (o.last_day IS NULL OR o.last_day >= :day)
+  )
   AND NOT EXISTS (SELECT FROM complaints k WHERE k.customer_id = c.id AND k.state <> 'closed')
   AND 'withdrawn' IS DISTINCT FROM (
       SELECT w.state FROM consents w WHERE w.customer_id = c.id AND w.purpose = 'marketing_call'
@@ -41,7 +44,7 @@ added AS (
     RETURNING customer_id
 )
 INSERT INTO list_standings (customer_id, manager_id, counted_on)
-SELECT p.id, p.manager_id, :day FROM promised p JOIN added ON added.customer_id = p.id ORDER BY p.id
+SELECT p.id, p.manager_id, :day FROM promised p JOIN added ON added.customer_id = p.id ORDER BY p.manager_id, p.id
 ON CONFLICT (customer_id) DO UPDATE SET manager_id = excluded.manager_id, counted_on = excluded.counted_on
 """)
 

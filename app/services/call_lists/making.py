@@ -11,30 +11,21 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import after_commit
-from app.domain.calling_windows import CallingWindows, NeverOpen
 from app.domain.list_days import ListDay, list_day
 from app.domain.list_ranking import moved
-from app.domain.list_reasons import NoticeCode
-from app.domain.phone_numbers import calling_code
 from app.domain.working_calendar import CalendarUnknown, WorkingCalendar
 from app.errors import Conflict, NotFound
 from app.models.base import new_id
 from app.models.call_lists import CallList, CallListEntry, ListRearrangement
 from app.models.people import Agent
 from app.services.calendars import Calendars, calendar_not_known
-from app.services.call_lists.ranking import (
-    FESTIVAL_DAYS,
-    RANKED,
-    REASONS,
-    SOURCE,
-    Header,
-    Rules,
-    parameters,
-)
+from app.services.call_lists.inputs import Header, ranking_parameters
+from app.services.call_lists.notices import notices_of
+from app.services.call_lists.ranking import RANKED, REASONS, SOURCE
 from app.services.call_lists.rules import TeamRules, read_rules
 from app.services.survivorship import UUID7
 
@@ -80,12 +71,14 @@ class Made:
     notices: int
 
 
-_SETTINGS: Final = (
-    # How many managers there are decides the plan: one book is read by index, a thousand from end to end.
-    "SET LOCAL plan_cache_mode = force_custom_plan",
-    "SET LOCAL jit = off",
-    "SET LOCAL work_mem = '32MB'",
-)
+# What the lists are made of is read every day, and in memory.
+_SETTINGS: Final = text("""
+SELECT set_config('plan_cache_mode', :plans, true), set_config('seq_page_cost', '0.5', true),
+       set_config('random_page_cost', '0.5', true), set_config('jit', 'off', true),
+       set_config('work_mem', '64MB', true)
+""")
+_FEW: Final = 20
+"""Up to so many lists are made by the plan that a connection keeps, for planning takes as long as making one list."""
 
 _STANDING_IN: Final = """
 SELECT a.id, a.name, a.active, b.id AS absence_id, b.stand_in_id
@@ -107,6 +100,8 @@ WHERE ((a.active AND a.role = 'account_manager') OR EXISTS (
   AND NOT EXISTS (SELECT FROM call_lists l WHERE l.manager_id = a.id AND l.day = :day)
 ORDER BY a.id
 """)
+# So that each manager's lists are made day after day: who is left out is written down as a span of days.
+_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('call lists', 0))")
 _CLAIM: Final = text("""
 INSERT INTO call_lists (id, manager_id, day, made_for_id, made_at, size, inputs)
 SELECT given.id, given.manager_id, :day, given.made_for_id, :now, given.size, given.inputs
@@ -121,22 +116,37 @@ entries AS (
     INSERT INTO call_list_entries (id, list_id, day, customer_id, position, score, source, reasons, carried_over)
     SELECT {UUID7}, e.list_id, :day, e.customer_id, e.place, e.score, {SOURCE}, {REASONS}, e.left_over IS NOT NULL
     FROM chosen e WHERE e.place IS NOT NULL
+    ORDER BY e.customer_id
     ON CONFLICT (customer_id, day) DO NOTHING
 ),
+still_out AS MATERIALIZED (
+    SELECT no, customer_id FROM chosen
+    WHERE out_reason = was_out AND out_reason <> 'dropped' AND out_since <= :day
+),
+back AS (
+    UPDATE call_list_left_out o SET last_day = :day - 1 FROM list l
+    WHERE o.manager_id = l.manager_id AND o.last_day IS NULL AND o.first_day < :day AND NOT EXISTS (
+        SELECT FROM still_out still WHERE still.no = l.no AND still.customer_id = o.customer_id
+    )
+),
 left_out AS (
-    INSERT INTO call_list_left_out (id, list_id, customer_id, reason, note)
-    SELECT {UUID7}, list_id, customer_id, out_reason, coalesce(note, '') FROM chosen WHERE out_reason IS NOT NULL
+    INSERT INTO call_list_left_out (customer_id, manager_id, first_day, last_day, reason, note)
+    SELECT customer_id, manager_id, :day, CASE WHEN out_since > :day THEN out_since - 1 END, out_reason,
+           coalesce(note, '')
+    FROM chosen WHERE out_reason IS NOT NULL AND (no, customer_id) NOT IN (SELECT no, customer_id FROM still_out)
+    ORDER BY customer_id
+    ON CONFLICT (customer_id, manager_id, first_day)
+        DO UPDATE SET reason = excluded.reason, note = excluded.note, last_day = excluded.last_day
 ),
 clocks AS (
     INSERT INTO list_standings (customer_id, manager_id, counted_on)
-    SELECT customer_id, manager_id, CASE WHEN place IS NULL THEN :previous ELSE :day END
-    FROM chosen WHERE place IS NOT NULL OR is_new
-    ORDER BY customer_id
+    SELECT customer_id, manager_id, CASE WHEN place IS NULL THEN :previous ELSE :day END FROM chosen
+    WHERE place IS NOT NULL OR (is_new AND (out_reason IS NULL OR out_reason IN ('dropped', 'no_room')))
+    ORDER BY manager_id, customer_id
     ON CONFLICT (customer_id) DO UPDATE SET manager_id = excluded.manager_id, counted_on = excluded.counted_on
 )
 SELECT no, CAST(max(CAST(figures AS text)) AS jsonb) AS figures, count(place) AS listed,
-       count(*) FILTER (WHERE out_reason = 'no_room') AS no_room,
-       count(*) FILTER (WHERE place IS NULL AND out_reason IS NULL AND left_over IS NOT NULL) AS left_over
+       count(*) FILTER (WHERE out_reason = 'no_room') AS no_room
 FROM chosen CROSS JOIN (SELECT set_config('plan_cache_mode', 'auto', true)) AS keys_are_checked_by_plans_that_are_kept
 GROUP BY no ORDER BY no
 """)
@@ -170,9 +180,6 @@ UPDATE call_list_entries e SET position = wished.position
 FROM unnest(CAST(:order AS uuid[])) WITH ORDINALITY AS wished(customer_id, position)
 WHERE e.list_id = :list_id AND e.customer_id = wished.customer_id AND e.position <> wished.position
 """)
-_ZONES: Final = text("""
-SELECT DISTINCT c.time_zone FROM customers c WHERE c.time_zone IS NOT NULL AND c.owner_id = ANY(:managers)
-""")
 
 
 async def make_lists(
@@ -193,18 +200,22 @@ async def make_lists(
     """
     clock = clock_of(calendars.main, day)
     _check_reach(calendars.main, day, now)
-    for manager_id in manager_ids or ():
-        if await session.get(Agent, manager_id) is None:
+    if manager_ids:
+        known = select(func.count()).select_from(Agent).where(Agent.id.in_(manager_ids))
+        if await session.scalar(known) != len(set(manager_ids)):
             raise NoSuchManager("There is nobody of that id.")
-    await set_for_ranking(session)
     managers = (
         await session.execute(_MANAGERS, {"day": day, "manager_ids": list(manager_ids) if manager_ids else None})
     ).all()
+    if not managers:
+        return Made(day, 0, 0, 0)
+    await session.execute(_ONE_AT_A_TIME)
     team_rules = await read_rules(session)
     claimed = await _claim(session, managers, team_rules, clock, now)
     if not claimed:
         return Made(day, 0, 0, 0)
     headers = [Header(list_id, manager.id, team_rules.number(manager.id)) for list_id, manager in claimed.items()]
+    await set_for_ranking(session, len(headers))
     wanted = await ranking_parameters(session, clock, calendars, headers, team_rules.rules)
     figures = (await session.execute(_FILL, wanted)).all()
     await _rearrange(session, day, {header.manager_id: header.list_id for header in headers})
@@ -212,7 +223,7 @@ async def make_lists(
     entries = 0
     for header, manager, row in zip(headers, claimed.values(), figures, strict=True):
         rules = team_rules.rules[header.rules_no]
-        counts = {"listed": row.listed, "no_room": row.no_room, "left_over": row.left_over}
+        counts = {"listed": row.listed, "no_room": row.no_room}
         told = {name: int(value) for name, value in row.figures.items()} | counts
         notices = notices_of(manager, told, rules, clock)
         finished.append({"id": str(header.list_id), "notices": notices, "figures": told})
@@ -223,10 +234,11 @@ async def make_lists(
     return Made(day, len(headers), entries, sum(bool(each["notices"]) for each in finished))
 
 
-async def set_for_ranking(session: AsyncSession) -> None:
-    """How the database is to go about the ranking statement, until the transaction ends."""
-    for setting in _SETTINGS:
-        await session.execute(text(setting))
+async def set_for_ranking(session: AsyncSession, lists: int) -> None:
+    """How the database is to go about the ranking statement for so many lists, until the transaction ends."""
+    # One book is read by index, a thousand from end to end.
+    plans = "force_generic_plan" if lists <= _FEW else "force_custom_plan"
+    await session.execute(_SETTINGS, {"plans": plans})
 
 
 async def manager_of(session: AsyncSession, manager_id: UUID, day: date) -> Row[Any]:
@@ -247,7 +259,6 @@ def figures_of(rows: Sequence[Row[Any]]) -> dict[str, int]:
     return {
         **{name: int(value) for name, value in figures.items()},
         "no_room": sum(row.out_reason == "no_room" for row in rows),
-        "left_over": sum(row.place is None and row.out_reason is None and row.left_over is not None for row in rows),
     }
 
 
@@ -320,28 +331,6 @@ def _check_reach(calendar: WorkingCalendar, day: date, now: datetime) -> None:
         raise DayOutOfReach("Lists are made of this day and of the next working day, of no other.")
 
 
-async def ranking_parameters(
-    session: AsyncSession, clock: ListDay, calendars: Calendars, headers: Sequence[Header], rules: Sequence[Rules]
-) -> dict[str, Any]:
-    """What the ranking statement is given for these lists."""
-    zones = await session.scalars(_ZONES, {"managers": [header.manager_id for header in headers]})
-    hours = _working_hours(calendars.main, clock.day)
-    values = parameters(
-        clock,
-        _days_after(calendars.main, clock.day),
-        calendars.main.zone,
-        headers,
-        rules,
-        closed_zones=[zone for zone in zones if not _may_be_called(calendars.windows, hours, None, zone)],
-        closed_codes=[
-            f"+{code}%"
-            for region in calendars.windows.by_region
-            if (code := calling_code(region)) and not _may_be_called(calendars.windows, hours, region, None)
-        ],
-    )
-    return values | {"rules": json.dumps(values["rules"]), "zone": calendars.main.zone.key}
-
-
 async def _claim(
     session: AsyncSession, managers: Sequence[Row[Any]], team_rules: TeamRules, clock: ListDay, now: datetime
 ) -> dict[UUID, Row[Any]]:
@@ -370,76 +359,3 @@ async def _claim(
         )
     ids = set(await session.scalars(_CLAIM, {"day": clock.day, "now": now, "lists": json.dumps(lists)}))
     return {list_id: manager for list_id, manager in new.items() if list_id in ids}
-
-
-def notices_of(manager: Row[Any], figures: Mapping[str, int], rules: Rules, clock: ListDay) -> list[dict[str, Any]]:
-    """What whoever works a list must know. `figures` are the statement's."""
-    eligible, size = figures["eligible"], rules.size
-    needed = -(-eligible // size)
-    notices: list[dict[str, Any]] = []
-    if not manager.active or manager.absence_id is not None:
-        code = NoticeCode.STANDING_IN if manager.stand_in_id else NoticeCode.NOBODY_STANDS_IN
-        notices.append({"code": code, "name": manager.name})
-    if eligible == 0:
-        notices.append({"code": NoticeCode.EMPTY_BOOK})
-    elif eligible < size:
-        notices.append({"code": NoticeCode.SHORT_LIST, "eligible": eligible, "size": size})
-    if needed > clock.round_days or figures["late"]:
-        notices.append(
-            {
-                "code": NoticeCode.COVERAGE_NOT_KEPT,
-                "eligible": eligible,
-                "working_days": clock.round_days,
-                "size": size,
-                "room": size * clock.round_days,
-                "needed": max(needed, clock.round_days + -(-figures["late"] // size)),
-            }
-        )
-    elif clock.next_month_days is not None and needed > clock.next_month_days:
-        notices.append(
-            {
-                "code": NoticeCode.COVERAGE_NOT_KEPT_NEXT_MONTH,
-                "eligible": eligible,
-                "working_days": clock.next_month_days,
-                "needed": needed,
-            }
-        )
-    if figures["no_room"]:
-        notices.append({"code": NoticeCode.PROMISES_WITHOUT_ROOM, "count": figures["no_room"]})
-    if figures["left_over"]:
-        notices.append({"code": NoticeCode.CARRIED_OVER_WITHOUT_ROOM, "count": figures["left_over"]})
-    if clock.next_month_days is None:
-        following = clock.day.year + (clock.day.month == 12)
-        notices.append({"code": NoticeCode.CALENDAR_ENDS, "year": following})
-    return notices
-
-
-def _days_after(calendar: WorkingCalendar, day: date) -> list[date]:
-    """The next working days, as far as they are known: up to how early a festival's greetings begin."""
-    days: list[date] = []
-    try:
-        while len(days) < FESTIVAL_DAYS:
-            days.append(calendar.next_working_day(days[-1] if days else day))
-    except CalendarUnknown:
-        pass
-    return days or [day + timedelta(days=1)]
-
-
-def _working_hours(calendar: WorkingCalendar, day: date) -> tuple[datetime, datetime]:
-    """From when to when we work on a day, breaks included."""
-    begins = calendar.next_moment(datetime.combine(day, time(0), tzinfo=calendar.zone))
-    # Nothing is asked of the day after, which nobody may know yet.
-    ends = datetime.combine(day, time.max, tzinfo=calendar.zone)
-    worked = calendar.working_time_between(begins, ends)
-    return begins, max(calendar.add_working_time(begins, worked), begins)
-
-
-def _may_be_called(
-    windows: CallingWindows, hours: tuple[datetime, datetime], region: str | None, zone: str | None
-) -> bool:
-    """Whether there is a moment of our working hours at which somebody of that place may be called."""
-    begins, ends = hours
-    try:
-        return windows.next_open(begins, region, zone) < ends
-    except NeverOpen:
-        return False

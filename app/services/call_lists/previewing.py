@@ -17,18 +17,18 @@ from app.schemas.list_reading import CustomerName, ListPreview, PreviewEntry, Wi
 from app.schemas.screen_pop import PopOwner
 from app.services.access import Signed
 from app.services.calendars import Calendars
+from app.services.call_lists.inputs import Header, ranking_parameters
 from app.services.call_lists.listed import reasons_read
 from app.services.call_lists.making import (
     clock_of,
     figures_of,
     manager_of,
     next_working_day,
-    notices_of,
-    ranking_parameters,
     reordered,
     set_for_ranking,
 )
-from app.services.call_lists.ranking import RANKED, REASONS, SOURCE, Header
+from app.services.call_lists.notices import notices_of
+from app.services.call_lists.ranking import RANKED, REASONS, SOURCE
 from app.services.call_lists.reading import left_out_read, notices_read, sees_all
 from app.services.call_lists.rules import read_rules
 from app.services.call_lists.worklist import NotYourList
@@ -87,7 +87,7 @@ async def preview(
     day = _next_day(calendars, now)
     clock = clock_of(calendars.main, day)
     manager = await manager_of(session, manager_id, day)
-    await set_for_ranking(session)
+    await set_for_ranking(session, 1)
     team_rules = await read_rules(session)
     number = team_rules.number(manager_id)
     wanted = await ranking_parameters(

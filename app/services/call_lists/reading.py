@@ -54,7 +54,11 @@ async def read_list(session: AsyncSession, list_id: UUID, hotline: Hotline, by: 
     left_out = await session.execute(
         select(CallListLeftOut, Customer)
         .join(Customer, Customer.id == CallListLeftOut.customer_id)
-        .where(CallListLeftOut.list_id == list_id)
+        .where(
+            CallListLeftOut.manager_id == made.manager_id,
+            CallListLeftOut.first_day <= made.day,
+            or_(CallListLeftOut.last_day.is_(None), CallListLeftOut.last_day >= made.day),
+        )
         .order_by(CallListLeftOut.reason, Customer.code)
     )
     return CallListDetail(

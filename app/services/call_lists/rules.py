@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.list_ranking import SIZE, Quotas, Sources, Weights
 from app.models.call_lists import ListSettings, TeamMember
-from app.services.call_lists.ranking import Rules
+from app.services.call_lists.inputs import Rules
 
 Part = TypeVar("Part", Weights, Quotas, Sources)
 
