@@ -166,9 +166,9 @@ class CustomerPhone(HasId, Base):
 
     __tablename__ = "customer_phones"
     __table_args__ = (
-        UniqueConstraint("customer_id", "e164"),
-        Index("ix_customer_phones_bucket_e164", "bucket", "e164", postgresql_include=["customer_id"]),
-        Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
+        # Callers are looked up by it; and nobody has a number twice, for the bucket follows from the number.
+        UniqueConstraint("bucket", "e164", "customer_id"),
+        Index("ix_customer_phones_customer_id_wrong_since", "customer_id", "wrong_since"),
         Index(
             "uq_customer_phones_primary",
             "customer_id",
@@ -177,6 +177,7 @@ class CustomerPhone(HasId, Base):
         ),
         # The length apart: with `{3,17}` in the pattern every number takes five times as long.
         CheckConstraint("e164 ~ '^\\+[1-9][0-9]+$' AND length(e164) BETWEEN 5 AND 19", name="e164"),
+        CheckConstraint("bucket = right(substr(e164, 2), 8)", name="bucket"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))

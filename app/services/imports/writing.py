@@ -89,7 +89,7 @@ WITH added AS (
            p.extension, p.line_type, false
     FROM import_phones p JOIN import_rows st ON st.row_no = p.row_no
     ORDER BY st.customer_id, p.e164
-    ON CONFLICT (customer_id, e164) DO NOTHING
+    ON CONFLICT (bucket, e164, customer_id) DO NOTHING
     RETURNING customer_id, e164
 )
 INSERT INTO customer_changes (id, customer_id, source, import_id, field, new)
