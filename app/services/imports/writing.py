@@ -1,9 +1,10 @@
 """Writing what a chunk of rows says, in one transaction of set-based SQL.
 
 Customers that the source has never told of go by COPY straight to where they belong: a single record settles to what
-it says itself, so `rows.py` has their columns ready. What is said of known ones comes by COPY into tables that last as
-long as the transaction; it replaces what the source said before, and the customers are settled by the same statement
-as everywhere else (`services/survivorship.py`). They are locked in the order of their ids before anything is written.
+it says itself, so `copy_text.py` has their columns ready. What is said of known ones comes by COPY into tables that
+last as long as the transaction; it replaces what the source said before, and the customers are settled by the same
+statement as everywhere else (`services/survivorship.py`). They are locked in the order of their ids before anything is
+written.
 """
 
 import io
@@ -17,16 +18,16 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.services.imports.helper import ReadBatch
-from app.services.imports.rows import (
+from app.services.imports.copy_text import (
     CUSTOMER_COLUMNS,
     ITEM_COLUMNS,
     PHONE_COLUMNS,
     RECORD_COLUMNS,
     STAGED_COLUMNS,
     STAGED_PHONE_COLUMNS,
-    Reject,
 )
+from app.services.imports.helper import ReadBatch
+from app.services.imports.keys import Reject
 from app.services.standing import follow_contracts
 from app.services.survivorship import UUID7, Cause, settle
 
