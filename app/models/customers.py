@@ -161,13 +161,21 @@ class Customer(HasId, HasTimes, Base):
 class CustomerPhone(HasId, Base):
     """One number of a customer. `bucket` is what `bucket_of` makes of the E.164 form: a caller is looked up by it.
 
-    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
+    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, but not dialled any more, and
+    whoever rings from it is not taken for them.
     """
 
     __tablename__ = "customer_phones"
     __table_args__ = (
         UniqueConstraint("customer_id", "e164"),
-        Index("ix_customer_phones_bucket_e164", "bucket", "e164", postgresql_include=["customer_id"]),
+        # Whoever rings from a number that is known to be wrong is somebody else.
+        Index(
+            "ix_customer_phones_bucket_e164",
+            "bucket",
+            "e164",
+            postgresql_include=["customer_id"],
+            postgresql_where=text("wrong_since IS NULL"),
+        ),
         Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
         Index(
             "uq_customer_phones_primary",
@@ -193,8 +201,8 @@ class CustomerPhone(HasId, Base):
 
     @classmethod
     def is_number(cls, e164: str) -> ColumnElement[bool]:
-        """The condition that it is exactly this number; the bucket is said too, for the index begins with it."""
-        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164)
+        """The condition that it is exactly this number and not known to be wrong, in the words of the index."""
+        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164, cls.wrong_since.is_(None))
 
 
 class SourceRecord(HasId, HasTimes, Base):
