@@ -54,8 +54,8 @@ _ROWS: Final = (
     """,
     """
     INSERT INTO customer_phones (id, customer_id, e164, national_number, bucket, raw, is_primary)
-    SELECT gen_random_uuid(), id, '+8613' || lpad(CAST(row_number() OVER () AS text), 9, '0'), '', '', '', true
-    FROM customers
+    SELECT gen_random_uuid(), id, '+8613' || n, '13' || n, substr(n, 2), '13' || n, true
+    FROM (SELECT id, lpad(CAST(row_number() OVER () AS text), 9, '0') AS n FROM customers) AS numbered
     """,
     """
     INSERT INTO contracts (id, customer_id, number, starts_on, ends_on)

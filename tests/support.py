@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
-import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -25,6 +23,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from app.main import create_app
 from app.models.people import Agent, Role
 from app.services.sessions import open_session
+from app.telephony.simulator.serving import serve_app
 from tests.factories import make_agent
 
 SECRET_KEY = "kX2v-Q8rT0yLw4zB7nH1mJ6cD9sF3gPa"
@@ -145,38 +144,11 @@ class Served:
 async def serving(settings: Settings, port: int = 0) -> AsyncIterator[Served]:
     """The application behind a real uvicorn, in this event loop, until the block ends.
 
-    What the application raises when it starts is raised here. Uvicorn's own loop is left out: it waits a tenth of a
-    second at a time and takes the process's signals.
+    What the application raises when it starts is raised here.
     """
     app = create_app(settings)
-    # With the protocol named: asyncio turns Nagle's algorithm off only for sockets that say they are TCP.
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, proxy_headers=False)
-    config.load()
-    server = uvicorn.Server(config)
-    server.lifespan = config.lifespan_class(config)
-    try:
-        async with app.router.lifespan_context(app):
-            await server.startup([listener])
-            try:
-                yield Served(app, f"http://127.0.0.1:{listener.getsockname()[1]}", settings)
-            finally:
-                await _stop(server)
-    finally:
-        listener.close()
-
-
-async def _stop(server: uvicorn.Server) -> None:
-    for each in server.servers:
-        each.close()
-    # Clients are closed by now; their ends reach the loop within a round or two. Whoever is still there is shut out.
-    for _ in range(20):
-        if not server.server_state.connections:
-            return
-        await asyncio.sleep(0)
-    await server.shutdown()
+    async with app.router.lifespan_context(app), serve_app(app, port=port, ws="auto") as url:
+        yield Served(app, url, settings)
 
 
 @dataclass(frozen=True, slots=True)

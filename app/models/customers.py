@@ -19,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
@@ -167,16 +167,10 @@ class CustomerPhone(HasId, Base):
 
     __tablename__ = "customer_phones"
     __table_args__ = (
-        UniqueConstraint("customer_id", "e164"),
-        # Whoever rings from a number that is known to be wrong is somebody else.
-        Index(
-            "ix_customer_phones_bucket_e164",
-            "bucket",
-            "e164",
-            postgresql_include=["customer_id"],
-            postgresql_where=text("wrong_since IS NULL"),
-        ),
-        Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
+        # Callers are looked up by it, and whoever rings from a number that is known to be wrong is somebody else; and
+        # nobody has a number twice, for the bucket follows from the number.
+        UniqueConstraint("bucket", "e164", "customer_id", postgresql_include=["wrong_since"]),
+        Index("ix_customer_phones_customer_id_wrong_since", "customer_id", "wrong_since"),
         Index(
             "uq_customer_phones_primary",
             "customer_id",
@@ -185,6 +179,7 @@ class CustomerPhone(HasId, Base):
         ),
         # The length apart: with `{3,17}` in the pattern every number takes five times as long.
         CheckConstraint("e164 ~ '^\\+[1-9][0-9]+$' AND length(e164) BETWEEN 5 AND 19", name="e164"),
+        CheckConstraint("bucket = right(substr(e164, 2), 8)", name="bucket"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
@@ -222,7 +217,8 @@ class SourceRecord(HasId, HasTimes, Base):
     source: Mapped[str]
     external_id: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
-    payload: Mapped[dict[str, Any]]
+    # Kept and shown, never asked into: as text it is taken in for less.
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
     fields: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
     derived: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     said_at: Mapped[datetime] = mapped_column(server_default=func.now())

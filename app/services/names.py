@@ -104,6 +104,8 @@ def latin(name: str) -> LatinForms:
     Args:
         name: of a person; a company has no surname and its name is not to be given.
     """
+    if _HAN.fullmatch(name):
+        return _of_chinese(name)
     name = _SPACES.sub(" ", name).strip()
     compact = name.replace(" ", "")
     if _HAN.fullmatch(compact):
@@ -132,17 +134,17 @@ def surname_pinyin(surname: str) -> str:
 
 
 def _of_chinese(name: str) -> LatinForms:
-    for honorific, title in _HONORIFICS.items():
-        surname = name.removesuffix(honorific)
-        if surname != name and (len(surname) == 1 or surname in _COMPOUND_SURNAMES):
-            read = _read_surname(surname)
-            return LatinForms(f"{title} {read}".strip(), read, surname)
+    title = _HONORIFICS.get(name[-2:])
+    surname = name[:-2]
+    if title is not None and (len(surname) == 1 or surname in _COMPOUND_SURNAMES):
+        read = _read_surname(surname)
+        return LatinForms(f"{title} {read}".strip(), read, surname)
     surname = name[:2] if name[:2] in _COMPOUND_SURNAMES else name[:1]
     given = name[len(surname) :]
     if len(given) > _LONGEST_GIVEN_NAME:
         return LatinForms(_read(name).capitalize(), "", "")
     read = _read_surname(surname)
-    return LatinForms(f"{read} {_read(given).capitalize()}".strip(), read, surname)
+    return LatinForms(f"{read} {_read(given).capitalize()}" if given else read, read, surname)
 
 
 def _romanise_mixed(name: str) -> str:
@@ -165,10 +167,12 @@ def _latin_surname(name: str) -> str:
     return " ".join(words[start:])
 
 
+@lru_cache(maxsize=1 << 12)
 def _read_surname(surname: str) -> str:
     return _SURNAME_READINGS.get(surname) or _read(surname).capitalize()
 
 
+@lru_cache(maxsize=1 << 14)
 def _read(characters: str) -> str:
     """Chinese characters as one word in lower case without tones; one that no dictionary knows stays as it is."""
     word = ""

@@ -181,7 +181,7 @@ async def settle(
 _SAY_BY_HAND: Final = text(f"""
 INSERT INTO source_records (id, source, external_id, customer_id, payload, fields, said_at, agent_id)
 SELECT {UUID7}, '{HAND}', CAST(CAST(:customer_id AS uuid) AS text) || '/' || said.key, CAST(:customer_id AS uuid),
-       jsonb_build_object(said.key, said.value), jsonb_build_object(said.key, said.value), clock_timestamp(),
+       json_build_object(said.key, said.value), jsonb_build_object(said.key, said.value), clock_timestamp(),
        CAST(:agent_id AS uuid)
 FROM jsonb_each(CAST(:said AS jsonb)) AS said
 ON CONFLICT (source, external_id) DO UPDATE SET customer_id = excluded.customer_id, payload = excluded.payload,

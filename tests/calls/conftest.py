@@ -28,6 +28,8 @@ from tests.support import Served, fresh_database, serving, settings_for, sign_in
 
 SPEED = 25.0
 """How much faster than life the simulated carrier's time runs."""
+WIDE: dict[str, Any] = {"database_lane": 8}
+"""The lane as it is in production, for tests of many calls at once. Each of its connections is warmed up first."""
 
 
 @dataclass(slots=True)
@@ -258,6 +260,7 @@ async def hotlines(database_url: str, folder: Path) -> AsyncIterator[MakeHotline
                     "twilio_api_key": "SK" + "1" * 32,
                     "twilio_api_secret": AUTH_TOKEN,
                     "company": "鲁班电器",
+                    "database_lane": 2,
                     **given,
                 },
             )
@@ -288,7 +291,7 @@ async def standing(
         fresh_database(postgres_with_template) as dsn,
         hotlines(dsn, tmp_path_factory.mktemp("standing")) as make,
     ):
-        yield await make()
+        yield await make(**WIDE)
 
 
 @pytest.fixture

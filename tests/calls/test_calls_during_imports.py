@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from tests.calls.conftest import DIALLED, Hotline
+from tests.calls.conftest import DIALLED, WIDE, MakeHotline
 from tests.imports.support import ended, feed, table
 
 
@@ -11,8 +11,9 @@ def customers(city: str) -> str:
     return table(*(f"T-{no},客户{no},男,139{no:08},,,,{city}" for no in range(3000)))
 
 
-async def test_calls_ring_while_their_customers_are_changed(hotline: Hotline, tmp_path: Path) -> None:
+async def test_calls_ring_while_their_customers_are_changed(make_hotline: MakeHotline, tmp_path: Path) -> None:
     """Every caller is recognised, whichever chunk is being written, and the import ends as if nobody had rung."""
+    hotline = await make_hotline(**WIDE)
     database = hotline.served.database
     await feed(database, tmp_path / "a.csv", customers("南京"))
     desk = await hotline.desk()

@@ -6,7 +6,7 @@ import pytest
 
 from app.telephony.simulator import Trouble
 from tests.calls.carrier import Pairs, Wire, call_sid, leg_status, rung, spoken, voice
-from tests.calls.conftest import Hotline, MakeHotline
+from tests.calls.conftest import WIDE, Hotline, MakeHotline
 from tests.factories import make_customer
 
 TIMES = 5
@@ -23,6 +23,11 @@ async def at_once(route: str, form: Pairs, *hotlines: Hotline) -> list[str]:
 
 
 TOKEN = "I-Twilio-Idempotency-Token"
+
+
+@pytest.fixture
+async def hotline(make_hotline: MakeHotline) -> Hotline:
+    return await make_hotline(**WIDE)
 
 
 @pytest.fixture(params=["one instance", "two instances"])
@@ -131,7 +136,7 @@ async def test_fault_05_a_late_repeat_is_answered_as_at_first(hotline: Hotline) 
 
 
 async def test_fault_05_a_whole_call_of_which_everything_is_said_five_times(make_hotline: MakeHotline) -> None:
-    hotline = await make_hotline(line={"trouble": Trouble(webhook_copies=TIMES, status_copies=TIMES)})
+    hotline = await make_hotline(**WIDE, line={"trouble": Trouble(webhook_copies=TIMES, status_copies=TIMES)})
     first, second = await hotline.desk(), await hotline.desk()
     hotline.line.set_script(f"client:{first.agent.identity}", "decline after 1s")
 

@@ -14,7 +14,7 @@ from app.services import call_flow, hub, reception, ringer
 from app.services.hub import Hub
 from app.telephony.simulator import SimEventKind
 from tests.calls.carrier import CALLER, DIALLED, PUBLIC_URL, call_sid, rung, spoken, status, verbs, voice
-from tests.calls.conftest import Hotline, MakeHotline, until, value_of
+from tests.calls.conftest import WIDE, Hotline, MakeHotline, until, value_of
 from tests.factories import make_customer
 
 FALLBACK = "+862155509999"
@@ -35,7 +35,7 @@ async def locked(hotline: Hotline, table: str) -> AsyncIterator[Callable[[], Any
 
 
 async def test_fault_09_the_answer_is_there_in_time_and_the_card_later(make_hotline: MakeHotline) -> None:
-    hotline = await make_hotline(lookup_budget_ms=200, fallback_number=FALLBACK)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=200, fallback_number=FALLBACK)
     async with hotline.served.database.session_scope() as session:
         lu = await make_customer(session, CALLER, name="鲁建国")
     desk = await hotline.desk()
@@ -69,7 +69,7 @@ async def once(hotline: Hotline, desk: Any, sid: str) -> None:
 
 
 async def test_fault_09_the_whole_call_of_a_slow_lookup(make_hotline: MakeHotline) -> None:
-    hotline = await make_hotline(lookup_budget_ms=100, line={"default_agent": "answer after 1s"})
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=100, line={"default_agent": "answer after 1s"})
     desk = await hotline.desk()
 
     async with locked(hotline, "customer_phones") as unlock:
@@ -90,7 +90,7 @@ async def test_fault_09_a_lookup_that_never_ends_does_not_keep_the_caller_for_ev
     make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reception, "BUDGET_SECONDS", 0.2)
-    hotline = await make_hotline(lookup_budget_ms=200, fallback_number=FALLBACK)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=200, fallback_number=FALLBACK)
     sid = call_sid()
 
     async with locked(hotline, "customer_phones"):

@@ -16,7 +16,7 @@ from app.models.calls import AgentEventType
 from app.routers.stream import LARGEST_ID
 from app.services.agent_log import tell
 from tests.calls.carrier import CALLER, DIALLED, call_sid, leg_status, status, voice
-from tests.calls.conftest import Desk, Hotline, until
+from tests.calls.conftest import WIDE, Desk, Hotline, MakeHotline, until
 
 WRITERS = 6
 EACH = 50
@@ -57,7 +57,8 @@ async def all_heard(hotline: Hotline, *tabs: Desk) -> None:
     await until(gone, "every socket has come to its end")
 
 
-async def test_fault_17_nothing_is_lost_and_nothing_comes_twice(hotline: Hotline) -> None:
+async def test_fault_17_nothing_is_lost_and_nothing_comes_twice(make_hotline: MakeHotline) -> None:
+    hotline = await make_hotline(**WIDE)
     twin = await hotline.twin()
     desk = await hotline.desk()
     agent_id = desk.agent.id

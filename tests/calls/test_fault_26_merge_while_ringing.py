@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.services.merging import merge, undo
 from tests.calls.carrier import call_sid, rung, voice
-from tests.calls.conftest import DIALLED, Hotline
+from tests.calls.conftest import DIALLED, WIDE, Hotline, MakeHotline
 from tests.factories import make_customer
 
 NUMBER = "+8613800138000"
@@ -67,8 +67,9 @@ async def test_fault_26_a_call_that_rings_already_moves_along(hotline: Hotline) 
     assert entry == {"customer_id": older}, "written of the survivor, and stays with them"
 
 
-async def test_fault_26_calls_and_merges_in_a_storm(hotline: Hotline) -> None:
+async def test_fault_26_calls_and_merges_in_a_storm(make_hotline: MakeHotline) -> None:
     """Forty calls of both customers, while they are merged and taken apart over and over: all are answered and kept."""
+    hotline = await make_hotline(**WIDE)
     older, newer = await two(hotline)
     over = asyncio.Event()
 

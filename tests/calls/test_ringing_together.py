@@ -10,7 +10,7 @@ import pytest
 
 from app.services import ringer
 from tests.calls.carrier import call_sid, rung, status, voice
-from tests.calls.conftest import Hotline, MakeHotline
+from tests.calls.conftest import WIDE, Hotline, MakeHotline
 from tests.calls.test_fault_09_to_11_slow_and_broken import FALLBACK, locked
 
 MANY = 20
@@ -32,7 +32,7 @@ async def ring_behind(hotline: Hotline, forms: list[Any]) -> list[asyncio.Task[s
 
 
 async def test_many_calls_take_few_transactions(make_hotline: MakeHotline) -> None:
-    hotline = await make_hotline(lookup_budget_ms=5000)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=5000)
     desks = [await hotline.desk() for _ in range(3)]
     sids = [call_sid() for _ in range(MANY)]
 
@@ -61,7 +61,7 @@ async def test_many_calls_take_few_transactions(make_hotline: MakeHotline) -> No
 
 
 async def test_a_call_that_the_database_refuses_spoils_no_other(make_hotline: MakeHotline, logged: list[Any]) -> None:
-    hotline = await make_hotline(lookup_budget_ms=5000, fallback_number=FALLBACK)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=5000, fallback_number=FALLBACK)
     desk = await hotline.desk()
     await hotline.execute(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$"
@@ -89,7 +89,7 @@ async def test_a_call_that_the_database_refuses_spoils_no_other(make_hotline: Ma
 async def test_the_same_webhook_behind_itself_finds_what_became_of_the_first(
     make_hotline: MakeHotline, logged: list[Any]
 ) -> None:
-    hotline = await make_hotline(lookup_budget_ms=5000)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=5000)
     desk = await hotline.desk()
     await hotline.desk()
     sid = call_sid()
@@ -107,7 +107,7 @@ async def test_the_same_webhook_behind_itself_finds_what_became_of_the_first(
 
 async def test_a_call_that_is_held_up_does_not_hold_up_those_behind_it(make_hotline: MakeHotline) -> None:
     """Somebody works on the row of a call that rings: it waits for them, the others take another connection."""
-    hotline = await make_hotline(lookup_budget_ms=5000)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=5000)
     desk = await hotline.desk()
     stuck = call_sid()
     await hotline.wire.tell(status(stuck, "ringing", 0))
@@ -134,7 +134,7 @@ async def test_a_rush_does_not_spread_over_connections_as_long_as_nobody_is_held
     make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two ways at once would have half the company each: the more ring, the more each would cost."""
-    hotline = await make_hotline(lookup_budget_ms=5000)
+    hotline = await make_hotline(**WIDE, lookup_budget_ms=5000)
     monkeypatch.setattr(ringer, "HELD_UP_SECONDS", 1.0)
     on_their_way: list[int] = []
     under_way = 0

@@ -12,7 +12,7 @@ from app.services import reception
 from app.telephony.simulator import SimCall, SimEventKind, Trouble
 from app.telephony.simulator.webhooks import Webhooks
 from tests.calls.carrier import DIALLED, PUBLIC_URL
-from tests.calls.conftest import Desk, Hotline, MakeHotline, until, value_of
+from tests.calls.conftest import WIDE, Desk, Hotline, MakeHotline, until, value_of
 
 CALLERS = 30
 CALLER_SCRIPTS = [
@@ -78,7 +78,7 @@ async def test_a_storm_leaves_every_call_ended_and_every_agent_free(
     monkeypatch.setattr(reception, "BUDGET_SECONDS", 10.0)
     patience = {"lookup_budget_ms": 5000}
     queue = {"ring_seconds": 5, "wait_seconds": 3, "max_wait_seconds": 15}
-    hotline = await make_hotline(line={"trouble": trouble}, queue=queue, **patience)
+    hotline = await make_hotline(line={"trouble": trouble}, queue=queue, **WIDE, **patience)
     twin = await hotline.twin()
     to = itertools.cycle([hotline.served.url, twin.served.url])
     monkeypatch.setattr(Webhooks, "_connectable", lambda _self, url: url.replace(PUBLIC_URL, next(to)))

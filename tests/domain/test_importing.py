@@ -8,11 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.domain.derived import derive
+from app.domain.derived import derive, derive_from
 from app.domain.importing.cells import BadCell, digits, harmless, read_amount, read_time, tidy
 from app.domain.importing.headers import guess_columns, written_out
 from app.domain.importing.mapping import MappingError, parse_mapping
-from app.domain.importing.phones import follows_from, read_line
+from app.domain.importing.phones import read_line
 from app.domain.phone_numbers import BUCKET_DIGITS, parse_number
 
 DIGITS = "0123456789"
@@ -52,7 +52,7 @@ def test_a_number_read_quickly_is_read_as_the_library_does(text: str) -> None:
         number.extension or "",
     )
     for region in (None, "CN", "JP", "江苏"):
-        assert dict(follows_from(quick.country, quick.zones, region)) == derive(number, region)
+        assert derive_from(quick.country, quick.zones, region) == derive(number, region)
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,8 @@ def digits(text: str) -> str:
     """
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).strip()
+    if text.isdecimal():
+        return text
     if len(text) > 2 and ("." in text or "e" in text or "E" in text):
         whole = _WHOLE.fullmatch(text)
         if whole:

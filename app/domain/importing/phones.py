@@ -7,8 +7,8 @@ import re
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from app.domain.derived import derive_from
 from app.domain.importing.cells import BadCell, digits
+from app.domain.importing.columns import Column, all_of
 from app.domain.phone_numbers import LineType, bucket_of, parse_number
 
 
@@ -24,6 +24,12 @@ class Line(NamedTuple):
     zones: tuple[str, ...]
 
 
+Phones = list[tuple[str, Line]]
+"""Numbers, each with how it was written."""
+
+_MOBILE_DIGITS: Final = 11
+_BLOCK: Final = 5
+_MOBILES: Final = all_of("1[3-9][0-9]{9}")
 _MOBILE: Final = re.compile(r"(?:\+86|0086|86)?[ -]?(1[3-9][0-9])[ -]?([0-9]{4})[ -]?([0-9]{4})")
 _FIXED: Final = re.compile(r"0(10|2[0-9]|[3-9][0-9]{2})-?([2-8][0-9]{6,7})")
 _SEVERAL: Final = re.compile(r"[;,/|\n、，；]|\s和\s|\s或\s|或|\s{2,}")
@@ -43,19 +49,33 @@ def _sample(block: str, length: int, is_mobile: bool) -> Line | None:
 def read_line(text: str, region: str) -> Line | None:
     """One number as somebody wrote it, or None when it is none that can be rung."""
     if region == "CN":
-        mobile = _MOBILE.fullmatch(text)
-        fixed = None if mobile else _FIXED.fullmatch(text)
         national = sample = None
-        if mobile:
+        if mobile := _MOBILE.fullmatch(text):
             national = mobile[1] + mobile[2] + mobile[3]
-            sample = _sample(national[:5], 11, True)
-        elif fixed:
+            sample = _sample(national[:_BLOCK], _MOBILE_DIGITS, True)
+        elif fixed := _FIXED.fullmatch(text):
             national = fixed[1] + fixed[2]
             sample = _sample(fixed[1] + fixed[2][:3], len(national), False)
         if national is not None and sample is not None:
-            e164 = f"+86{national}"
-            return Line(e164, national, bucket_of(e164), sample.line_type, "", "CN", sample.zones)
+            return _like(sample, national)
     return _read_by_library(text, region)
+
+
+def _like(sample: Line, national: str) -> Line:
+    """A number of the same block."""
+    e164 = f"+86{national}"
+    return Line(e164, national, bucket_of(e164), sample.line_type, "", "CN", sample.zones)
+
+
+def read_mobiles(column: Column, region: str) -> list[Phones] | None:
+    """The numbers in a column that holds nothing but plain mobile numbers, at one look; None when it holds others."""
+    if region != "CN" or not column.consists_of(_MOBILES):
+        return None
+    blocks = {cell[:_BLOCK] for cell in column.cells if cell}
+    samples = {block: sample for block in blocks if (sample := _sample(block, _MOBILE_DIGITS, True))}
+    if len(samples) < len(blocks):
+        return None
+    return [[(cell, _like(samples[cell[:_BLOCK]], cell))] if cell else [] for cell in column.cells]
 
 
 @lru_cache(maxsize=16_384)
@@ -74,7 +94,7 @@ def _read_by_library(text: str, region: str) -> Line | None:
     )
 
 
-def read_cell(cell: str, region: str) -> list[tuple[str, Line]]:
+def read_cell(cell: str, region: str) -> Phones:
     """All the numbers in a cell, each with how it was written; people put two into one.
 
     Raises:
@@ -92,9 +112,3 @@ def read_cell(cell: str, region: str) -> list[tuple[str, Line]]:
     if len(lines) < 2 or any(line is None for _, line in lines):
         raise BadCell("bad_phone", f"{cell[:64]!r} is no phone number.")
     return [(part, line) for part, line in lines if line is not None]
-
-
-@lru_cache(maxsize=4096)
-def follows_from(country: str | None, zones: tuple[str, ...], region: str | None) -> tuple[tuple[str, str], ...]:
-    """`domain.derived.derive_from`, remembered."""
-    return tuple(derive_from(country, zones, region).items())

@@ -13,15 +13,13 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Final
 
 from app.domain.importing.mapping import FileFacts, Mapping
-from app.services.imports.rows import Batch, House, How, Reject, RowReader
+from app.services.imports.copy_text import Batch, tell
+from app.services.imports.keys import Reject
+from app.services.imports.rows import House, RowReader, ToRead
 
 _LENGTH: Final = 4
 _FRAMES: Final = 7
 _READ_AT_ONCE: Final = 1 << 20
-_HOW: Final = tuple(How)
-
-ToRead = tuple[int, str, bytes, Sequence[str], int]
-"""A row's number, id, fingerprint and cells, and `How` it is to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +101,11 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
     reader = RowReader(given, header, House(region, zone, frozenset(own_numbers), source))
     while (rows := _receive(asked)) is not None:
         batch = Batch()
-        for row_no, external_id, fingerprint, cells, how in rows:
-            reader.read(row_no, external_id, fingerprint, cells, _HOW[how], batch)
+        for read in reader.read(rows):
+            tell(read, header, source, batch)
         # One after the other, and each let go of at once: together they would be held several times over.
         for part in (batch.customers, batch.records, batch.phones, batch.staged, batch.staged_phones, batch.items):
-            _answer(answers, "".join(part).encode())
+            _answer(answers, "\n".join([*part, ""]).encode())
             part.clear()
         _answer(answers, marshal.dumps([(reject.row_no, reject.code, reject.detail) for reject in batch.rejects]))
         answers.flush()

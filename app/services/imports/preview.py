@@ -1,14 +1,17 @@
 """What the first rows of a file would say by a mapping, before anything is written."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from app.domain.importing.cells import BadCell
 from app.domain.importing.mapping import Mapping
+from app.services.imports.copy_text import Batch, tell
 from app.services.imports.files import Table
-from app.services.imports.rows import Batch, House, How, Keys, RowReader
+from app.services.imports.keys import How, Keys
+from app.services.imports.rows import House, RowReader
 
 ROWS: Final = 5
 _NOT_SHOWN: Final = frozenset({"surname", "latin_surname"})
@@ -35,18 +38,20 @@ class Preview:
 def preview(mapping: Mapping, table: Table, house: House, rows: int = ROWS) -> Preview:
     """Read the first rows. Raises MappingError, BadFile."""
     keys, reader = Keys(mapping, table.header), RowReader(mapping, table.header, house)
-    read = [_read(keys, reader, row_no, cells) for row_no, cells in islice(table.rows, rows)]
+    read = [_read(keys, reader, table.header, row_no, cells) for row_no, cells in islice(table.rows, rows)]
     fields = list(dict.fromkeys(name for row in read for name in row.said))
     return Preview(table.header_row, fields, read)
 
 
-def _read(keys: Keys, reader: RowReader, row_no: int, cells: list[str]) -> PreviewRow:
+def _read(keys: Keys, reader: RowReader, header: Sequence[str], row_no: int, cells: Sequence[str]) -> PreviewRow:
     batch = Batch()
     try:
         external_id = keys.external_id(cells)
     except BadCell as wrong:
         return PreviewRow(row_no, {}, wrong.detail)
-    reader.read(row_no, external_id, b"", cells, How.KNOWN if keys.has_customer else How.ITEMS_ONLY, batch)
+    how = How.KNOWN if keys.has_customer else How.ITEMS_ONLY
+    for read in reader.read([(row_no, external_id, b"", cells, how)]):
+        tell(read, header, "", batch)
     if batch.rejects:
         return PreviewRow(row_no, {"id": external_id}, batch.rejects[0].detail)
     said = {"id": external_id}

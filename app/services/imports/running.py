@@ -31,8 +31,9 @@ from app.models.customers import SourceRecord
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.records import Source
 from app.services.imports.files import BadFile, Row, Table, open_table
-from app.services.imports.helper import Helper, ReadBatch, ToRead
-from app.services.imports.rows import House, How, Keys, Reject
+from app.services.imports.helper import Helper, ReadBatch
+from app.services.imports.keys import How, Keys, Reject
+from app.services.imports.rows import House, ToRead
 from app.services.imports.writing import Outcome, write
 
 CHUNK: Final = 6_000

@@ -1,9 +1,10 @@
 """Writing what a chunk of rows says, in one transaction of set-based SQL.
 
 Customers that the source has never told of go by COPY straight to where they belong: a single record settles to what
-it says itself, so `rows.py` has their columns ready. What is said of known ones comes by COPY into tables that last as
-long as the transaction; it replaces what the source said before, and the customers are settled by the same statement
-as everywhere else (`services/survivorship.py`). They are locked in the order of their ids before anything is written.
+it says itself, so `copy_text.py` has their columns ready. What is said of known ones comes by COPY into tables that
+last as long as the transaction; it replaces what the source said before, and the customers are settled by the same
+statement as everywhere else (`services/survivorship.py`). They are locked in the order of their ids before anything is
+written.
 """
 
 import io
@@ -17,16 +18,16 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.services.imports.helper import ReadBatch
-from app.services.imports.rows import (
+from app.services.imports.copy_text import (
     CUSTOMER_COLUMNS,
     ITEM_COLUMNS,
     PHONE_COLUMNS,
     RECORD_COLUMNS,
     STAGED_COLUMNS,
     STAGED_PHONE_COLUMNS,
-    Reject,
 )
+from app.services.imports.helper import ReadBatch
+from app.services.imports.keys import Reject
 from app.services.standing import follow_contracts
 from app.services.survivorship import UUID7, Cause, settle
 
@@ -39,7 +40,7 @@ _SETTINGS: Final = (
 _TABLES: Final = (
     """CREATE TEMP TABLE import_rows (
         row_no bigint NOT NULL, id uuid, external_id text NOT NULL, fingerprint bytea, said_at timestamptz,
-        payload jsonb, fields jsonb, derived jsonb, customer_id uuid, is_same boolean
+        payload json, fields jsonb, derived jsonb, customer_id uuid, is_same boolean
     ) ON COMMIT DROP""",
     """CREATE TEMP TABLE import_phones (
         row_no bigint NOT NULL, id uuid NOT NULL, e164 varchar NOT NULL, national_number varchar NOT NULL,
@@ -89,7 +90,7 @@ WITH added AS (
            p.extension, p.line_type, false
     FROM import_phones p JOIN import_rows st ON st.row_no = p.row_no
     ORDER BY st.customer_id, p.e164
-    ON CONFLICT (customer_id, e164) DO NOTHING
+    ON CONFLICT (bucket, e164, customer_id) DO NOTHING
     RETURNING customer_id, e164
 )
 INSERT INTO customer_changes (id, customer_id, source, import_id, field, new)

@@ -3,36 +3,25 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import WSProtocolType
 
 from app.telephony.simulator.line import Line
 from app.telephony.simulator.rest import rest_app
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to the process it is a guest in, and tells when it serves."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.serving = asyncio.Event()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.serving.set()
-
-
 @contextlib.asynccontextmanager
-async def serve_app(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve an ASGI app while the context lasts; gives its base URL (`http://127.0.0.1:PORT`).
+async def serve_app(
+    app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0, ws: WSProtocolType = "none"
+) -> AsyncIterator[str]:
+    """Serve an ASGI app, but for its lifespan, while the context lasts; gives its base URL (`http://127.0.0.1:PORT`).
 
     Port 0 takes a free one. Raises OSError where the address cannot be had.
+
+    Uvicorn's own loop is left out: it waits a tenth of a second at a time and takes the process's signals.
     """
     # asyncio sends at once (TCP_NODELAY) only on sockets that are expressly TCP; on others an answer's body waits 40 ms
     # behind its head for the client's delayed acknowledgement.
@@ -40,19 +29,34 @@ async def serve_app(app: ASGIApp, *, host: str = "127.0.0.1", port: int = 0) -> 
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind((host, port))
-        listening.listen()
-        server = _Server(
-            uvicorn.Config(
-                app, log_config=None, access_log=False, lifespan="off", ws="none", timeout_graceful_shutdown=1
-            )
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws=ws,
+            proxy_headers=False,
+            timeout_graceful_shutdown=1,
         )
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        await server.serving.wait()
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup([listening])
         try:
             yield f"http://{host}:{listening.getsockname()[1]}"
         finally:
-            server.should_exit = True
-            await running
+            await _stop(server)
+
+
+async def _stop(server: uvicorn.Server) -> None:
+    for each in server.servers:
+        each.close()
+    # The ends of clients that are closed reach the loop within a round or two. Whoever is still there is shut out.
+    for _ in range(20):
+        if not server.server_state.connections:
+            return
+        await asyncio.sleep(0)
+    await server.shutdown()
 
 
 @contextlib.asynccontextmanager
