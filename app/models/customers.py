@@ -161,13 +161,15 @@ class Customer(HasId, HasTimes, Base):
 class CustomerPhone(HasId, Base):
     """One number of a customer. `bucket` is what `bucket_of` makes of the E.164 form: a caller is looked up by it.
 
-    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
+    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, but not dialled any more, and
+    whoever rings from it is not taken for them.
     """
 
     __tablename__ = "customer_phones"
     __table_args__ = (
-        # Callers are looked up by it; and nobody has a number twice, for the bucket follows from the number.
-        UniqueConstraint("bucket", "e164", "customer_id"),
+        # Callers are looked up by it, and whoever rings from a number that is known to be wrong is somebody else; and
+        # nobody has a number twice, for the bucket follows from the number.
+        UniqueConstraint("bucket", "e164", "customer_id", postgresql_include=["wrong_since"]),
         Index("ix_customer_phones_customer_id_wrong_since", "customer_id", "wrong_since"),
         Index(
             "uq_customer_phones_primary",
@@ -194,8 +196,8 @@ class CustomerPhone(HasId, Base):
 
     @classmethod
     def is_number(cls, e164: str) -> ColumnElement[bool]:
-        """The condition that it is exactly this number; the bucket is said too, for the index begins with it."""
-        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164)
+        """The condition that it is exactly this number and not known to be wrong, in the words of the index."""
+        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164, cls.wrong_since.is_(None))
 
 
 class SourceRecord(HasId, HasTimes, Base):
