@@ -9,7 +9,7 @@ from bench.names import NAME_OF
 
 READ_BY_THE_POP: Final = frozenset(
     {
-        "ix_customer_phones_bucket_e164",
+        "uq_customer_phones_bucket_e164_customer_id",
         "ix_purchases_customer_id_purchased_on",
         "ix_interactions_customer_id_at",
         "ix_contracts_customer_id_ends_on",

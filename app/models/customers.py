@@ -19,7 +19,7 @@ from sqlalchemy import (
     literal_column,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSON, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.domain.customer_facts import Channel, CustomerKind, Direction, Gender, MaritalStatus
@@ -161,14 +161,16 @@ class Customer(HasId, HasTimes, Base):
 class CustomerPhone(HasId, Base):
     """One number of a customer. `bucket` is what `bucket_of` makes of the E.164 form: a caller is looked up by it.
 
-    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, and not dialled any more.
+    `wrong_since`: somebody rang it and it was not theirs, or not in service. It is kept, but not dialled any more, and
+    whoever rings from it is not taken for them.
     """
 
     __tablename__ = "customer_phones"
     __table_args__ = (
-        UniqueConstraint("customer_id", "e164"),
-        Index("ix_customer_phones_bucket_e164", "bucket", "e164", postgresql_include=["customer_id"]),
-        Index("ix_customer_phones_usable", "customer_id", postgresql_where=text("wrong_since IS NULL")),
+        # Callers are looked up by it, and whoever rings from a number that is known to be wrong is somebody else; and
+        # nobody has a number twice, for the bucket follows from the number.
+        UniqueConstraint("bucket", "e164", "customer_id", postgresql_include=["wrong_since"]),
+        Index("ix_customer_phones_customer_id_wrong_since", "customer_id", "wrong_since"),
         Index(
             "uq_customer_phones_primary",
             "customer_id",
@@ -177,6 +179,7 @@ class CustomerPhone(HasId, Base):
         ),
         # The length apart: with `{3,17}` in the pattern every number takes five times as long.
         CheckConstraint("e164 ~ '^\\+[1-9][0-9]+$' AND length(e164) BETWEEN 5 AND 19", name="e164"),
+        CheckConstraint("bucket = right(substr(e164, 2), 8)", name="bucket"),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"))
@@ -193,8 +196,8 @@ class CustomerPhone(HasId, Base):
 
     @classmethod
     def is_number(cls, e164: str) -> ColumnElement[bool]:
-        """The condition that it is exactly this number; the bucket is said too, for the index begins with it."""
-        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164)
+        """The condition that it is exactly this number and not known to be wrong, in the words of the index."""
+        return and_(cls.bucket == bucket_of(e164), cls.e164 == e164, cls.wrong_since.is_(None))
 
 
 class SourceRecord(HasId, HasTimes, Base):
@@ -214,9 +217,10 @@ class SourceRecord(HasId, HasTimes, Base):
     source: Mapped[str]
     external_id: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
-    payload: Mapped[dict[str, Any]]
-    fields: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    derived: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    # Kept as texts, which are taken in for less: the payload is only shown, and settling reads the others whole.
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
+    derived: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     said_at: Mapped[datetime] = mapped_column(server_default=func.now())
     content_hash: Mapped[bytes | None]
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))

@@ -220,7 +220,9 @@ def _ways_to_name(q: str, hotline: Hotline) -> list[Select[Any]]:
         ways.append(
             _newest_of(
                 select(phone_id).where(
-                    CustomerPhone.bucket == number.bucket, CustomerPhone.national_number == number.national_number
+                    CustomerPhone.bucket == number.bucket,
+                    CustomerPhone.national_number == number.national_number,
+                    CustomerPhone.wrong_since.is_(None),
                 )
             )
         )

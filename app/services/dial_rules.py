@@ -25,7 +25,7 @@ _FACTS: Final = text(f"""
 SELECT asked.n, coalesce(c.erased_at IS NOT NULL, false) AS is_erased,
        coalesce(c.do_not_call, EXISTS (
            SELECT FROM customer_phones p JOIN customers d ON d.id = p.customer_id
-           WHERE p.bucket = asked.bucket AND p.e164 = asked.e164 AND d.do_not_call
+           WHERE p.bucket = asked.bucket AND p.e164 = asked.e164 AND p.wrong_since IS NULL AND d.do_not_call
        )) AS do_not_call,
        coalesce((
            SELECT said.state = '{ConsentState.WITHDRAWN}' FROM consents said

@@ -105,7 +105,8 @@ KEPT: Final = {
 _IDS: Final = text("SELECT id FROM customers WHERE id = :id OR merged_into_id = :id")
 _NUMBERS: Final = text("""
 SELECT DISTINCT p.e164, EXISTS (
-    SELECT FROM customer_phones o WHERE o.bucket = p.bucket AND o.e164 = p.e164 AND o.customer_id <> ALL(:ids)
+    SELECT FROM customer_phones o
+    WHERE o.bucket = p.bucket AND o.e164 = p.e164 AND o.wrong_since IS NULL AND o.customer_id <> ALL(:ids)
 ) AS is_shared FROM customer_phones p WHERE p.customer_id = ANY(:ids)
 """)
 _CALLS: Final = text("""

@@ -44,7 +44,7 @@ SELECT CASE WHEN CAST({given}withheld AS boolean) THEN '{MatchOutcome.WITHHELD}'
        CASE WHEN undecided THEN (
            SELECT json_agg(near) FROM (
                SELECT customer_id, e164, national_number FROM customer_phones
-               WHERE bucket = CAST({given}bucket AS varchar) LIMIT 200
+               WHERE bucket = CAST({given}bucket AS varchar) AND wrong_since IS NULL LIMIT 200
            ) near
        ) END AS loose
 FROM (
@@ -56,6 +56,7 @@ FROM (
         SELECT ARRAY(
                    SELECT customer_id FROM customer_phones
                    WHERE bucket = CAST({given}bucket AS varchar) AND e164 = CAST({given}lookup AS varchar)
+                     AND wrong_since IS NULL
                    LIMIT {MOST_CANDIDATES + 1}
                ) AS exact,
                CAST(CAST({given}verified AS text) AS uuid[]) AS verified

@@ -83,8 +83,8 @@ def _ways_to_find(asked: SimilarQuery, hotline: Hotline) -> list[Select[UUID]]:
     ways: list[Select[UUID]] = []
     buckets = sorted({number.bucket for number in numbers if number.bucket})
     if buckets:
-        by_number = select(CustomerPhone.customer_id.label("id")).where(CustomerPhone.bucket.in_(buckets))
-        ways.append(by_number.limit(_BY_NUMBER))
+        theirs = (CustomerPhone.bucket.in_(buckets), CustomerPhone.wrong_since.is_(None))
+        ways.append(select(CustomerPhone.customer_id.label("id")).where(*theirs).limit(_BY_NUMBER))
     customer_id = Customer.id.label("id")
     here = select(customer_id).where(Customer.merged_into_id.is_(None))
     if asked.email:

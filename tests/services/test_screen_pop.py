@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event, text, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.db import Database
@@ -23,6 +23,7 @@ from app.models import (
     Call,
     Contract,
     Customer,
+    CustomerPhone,
     Interaction,
     Purchase,
     Tier,
@@ -246,6 +247,19 @@ async def test_an_unknown_caller_is_nobody(session: AsyncSession) -> None:
     assert pop.match.candidates == []
     assert pop.customer is None
     assert pop.greeting.en == "Hello, thank you for calling. May I have your name, please?"
+
+
+@pytest.mark.parametrize("caller", ["+8613800138000", "+85213800138000"], ids=["the number", "the number abroad"])
+async def test_whoever_rings_from_a_number_known_to_be_wrong_is_somebody_else(
+    session: AsyncSession, caller: str
+) -> None:
+    lu = await mr_lu(session)
+    assert (await pop_for(session, caller)).customer is not None
+
+    await session.execute(update(CustomerPhone).where(CustomerPhone.customer_id == lu.id).values(wrong_since=NOW))
+
+    pop = await pop_for(session, caller)
+    assert (pop.match.outcome, pop.customer) == (MatchOutcome.UNKNOWN, None)
 
 
 @pytest.mark.parametrize(

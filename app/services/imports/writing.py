@@ -40,7 +40,7 @@ _SETTINGS: Final = (
 _TABLES: Final = (
     """CREATE TEMP TABLE import_rows (
         row_no bigint NOT NULL, id uuid, external_id text NOT NULL, fingerprint bytea, said_at timestamptz,
-        payload jsonb, fields jsonb, derived jsonb, customer_id uuid, is_same boolean
+        payload json, fields json, derived json, customer_id uuid, is_same boolean
     ) ON COMMIT DROP""",
     """CREATE TEMP TABLE import_phones (
         row_no bigint NOT NULL, id uuid NOT NULL, e164 varchar NOT NULL, national_number varchar NOT NULL,
@@ -90,7 +90,7 @@ WITH added AS (
            p.extension, p.line_type, false
     FROM import_phones p JOIN import_rows st ON st.row_no = p.row_no
     ORDER BY st.customer_id, p.e164
-    ON CONFLICT (customer_id, e164) DO NOTHING
+    ON CONFLICT (bucket, e164, customer_id) DO NOTHING
     RETURNING customer_id, e164
 )
 INSERT INTO customer_changes (id, customer_id, source, import_id, field, new)

@@ -44,7 +44,9 @@ _READ_TWICE: Final = timedelta(hours=1)
 """A change is dated by the beginning of its transaction, which may end later than somebody has looked."""
 
 _PHONES: Final = func.array(
-    select(CustomerPhone.e164).where(CustomerPhone.customer_id == Customer.id).scalar_subquery()
+    select(CustomerPhone.e164)
+    .where(CustomerPhone.customer_id == Customer.id, CustomerPhone.wrong_since.is_(None))
+    .scalar_subquery()
 ).label("phones")
 
 _COLUMNS: Final = (

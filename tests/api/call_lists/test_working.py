@@ -143,6 +143,12 @@ async def test_a_wrong_number_is_kept_and_not_rung_any_more(app_server: Served, 
     assert (wrong["wrong_since"] is not None, right["wrong_since"], right["is_primary"]) == (True, None, True)
     changes = (await manager.http.get(f"{URL}/{customer.id}/history")).json()["items"]
     assert ("wrong_phone", None, wrong["e164"]) in {(each["field"], each["old"], each["new"]) for each in changes}
+    # Who is looked for by it is still found; who is new with it is not thought to be them.
+    found = (await manager.http.get(URL, params={"q": wrong["e164"]})).json()["items"]
+    assert str(customer.id) in {each["id"] for each in found}
+    alike = await manager.http.post(f"{URL}/similar", json={"name": "毫不相干", "phones": [wrong["e164"]]})
+    assert alike.status_code == 200
+    assert str(customer.id) not in alike.text
 
     # Somebody says that it is theirs after all.
     again = await manager.http.post(f"{URL}/{customer.id}/phones", json={"number": wrong["e164"]})
