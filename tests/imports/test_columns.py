@@ -186,9 +186,8 @@ ROWS = st.lists(st.tuples(*[CELLS] * len(HEADER)), min_size=1, max_size=8)
 def read(rows: list[tuple[str, ...]], how: How) -> Rows:
     reader = RowReader(MAPPING, HEADER, HOUSE)
     places = range(len(rows))
-    return list(
-        reader.read(ToRead(places, [f"S-{place}" for place in places], [b""] * len(rows), rows, [how] * len(rows)))
-    )
+    ids = [f"S-{place}" for place in places]
+    return reader.read(ToRead(places, ids, [b""] * len(rows), rows, [how] * len(rows)))
 
 
 def said(rows: Rows, place: int) -> Any:
