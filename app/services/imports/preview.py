@@ -11,7 +11,7 @@ from app.domain.importing.mapping import Mapping
 from app.services.imports.copy_text import Batch, tell
 from app.services.imports.files import Table
 from app.services.imports.keys import How, Keys
-from app.services.imports.rows import House, RowReader
+from app.services.imports.rows import House, RowReader, ToRead
 
 ROWS: Final = 5
 _NOT_SHOWN: Final = frozenset({"surname", "latin_surname"})
@@ -50,7 +50,7 @@ def _read(keys: Keys, reader: RowReader, header: Sequence[str], row_no: int, cel
     except BadCell as wrong:
         return PreviewRow(row_no, {}, wrong.detail)
     how = How.KNOWN if keys.has_customer else How.ITEMS_ONLY
-    for read in reader.read([(row_no, external_id, b"", cells, how)]):
+    for read in reader.read(ToRead([row_no], [external_id], [b""], [cells], [how])):
         tell(read, header, "", batch)
     if batch.rejects:
         return PreviewRow(row_no, {"id": external_id}, batch.rejects[0].detail)

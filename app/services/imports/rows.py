@@ -30,8 +30,19 @@ _REMEMBERED: Final = 32_768
 _READ_APART: Final = frozenset({"id", "name", "surname", "given_name", "address", "phone"})
 _NO_FORMS: Final = LatinForms("", "", "")
 
-ToRead = tuple[int, str, bytes, Cells, int]
-"""A row's number, id, fingerprint and cells, and `How` it is to be read."""
+
+class ToRead(NamedTuple):
+    """Rows that are to be read, side by side: their numbers, ids, fingerprints and cells, and `How` each is."""
+
+    numbers: Sequence[int]
+    external_ids: Sequence[str]
+    fingerprints: Sequence[bytes]
+    cells: Sequence[Cells]
+    hows: list[How]
+
+    def only(self, places: Sequence[int]) -> "ToRead":
+        """Those at these places."""
+        return ToRead._make([column[place] for place in places] for column in self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +90,7 @@ class Rows:
     external_ids: Sequence[str]
     fingerprints: Sequence[bytes]
     cells: Sequence[Cells]
-    hows: Sequence[int]
+    hows: Sequence[How]
     columns: list[Column]
     wrong: dict[int, BadCell] = field(default_factory=dict)
     fields: dict[str, Said] = field(default_factory=dict)
@@ -175,16 +186,17 @@ class RowReader:
         }
         self._items = ItemReader(mapping, places, meanings, self._region, zone)
 
-    def read(self, rows: Sequence[ToRead]) -> Iterator[Rows]:
+    def read(self, rows: ToRead) -> Iterator[Rows]:
         """What rows say, some of them at a time."""
-        for first in range(0, len(rows), _AT_ONCE):
-            numbers, ids, fingerprints, cells, hows = zip(*rows[first : first + _AT_ONCE], strict=True)
-            columns = [look_at(column) for column in islice(zip(*cells, strict=False), self._width)]
-            read = Rows(numbers, ids, fingerprints, cells, hows, columns)
+        for first in range(0, len(rows.numbers), _AT_ONCE):
+            some = ToRead._make(column[first : first + _AT_ONCE] for column in rows)
+            columns = [look_at(column) for column in islice(zip(*some.cells, strict=False), self._width)]
+            read = Rows(*some, columns)
             self._add_fields(read)
             self._add_phones(read)
             if self._items.has_items:
-                read.items = each(self._items.items, list(zip(ids, cells, strict=True)), read.wrong, otherwise=[])
+                by_id = list(zip(some.external_ids, some.cells, strict=True))
+                read.items = each(self._items.items, by_id, read.wrong, otherwise=[])
             yield read
 
     def _add_fields(self, rows: Rows) -> None:
