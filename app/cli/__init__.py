@@ -6,6 +6,7 @@ completion are to be there at once.
 
 # ruff: noqa: PLC0415 - importing late is the point, see above
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,13 @@ _Url = Annotated[
 _Token = Annotated[
     str | None, typer.Option("--token", metavar="cc_…", help="An agent's API token, if it is not one of the demo's.")
 ]
+
+
+@app.callback()
+def load_quickly() -> None:
+    """Leave out, while a command is loaded, the search for garbage: a fifth of the time, and nothing would be found."""
+    # `troubles_told` takes it up again, once all is there.
+    gc.disable()
 
 
 @app.command()

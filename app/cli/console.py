@@ -1,6 +1,7 @@
 """How commands speak: to standard output what was asked for, to standard error what went wrong, in a sentence."""
 
 import asyncio
+import gc
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ def note(message: str) -> None:
 @contextmanager
 def troubles_told() -> Iterator[None]:
     """Turn the troubles that are to be expected into a sentence and an exit code; anything else is a bug and shows."""
+    # What has been loaded stays, and is not looked through again.
+    gc.freeze()
+    gc.enable()
     try:
         yield
     except CommandFailed as failed:

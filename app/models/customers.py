@@ -217,10 +217,10 @@ class SourceRecord(HasId, HasTimes, Base):
     source: Mapped[str]
     external_id: Mapped[str]
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id", ondelete="CASCADE"), index=True)
-    # Kept and shown, never asked into: as text it is taken in for less.
+    # Kept as texts, which are taken in for less: the payload is only shown, and settling reads the others whole.
     payload: Mapped[dict[str, Any]] = mapped_column(JSON)
-    fields: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-    derived: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    fields: Mapped[dict[str, Any]] = mapped_column(JSON, server_default=text("'{}'"))
+    derived: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     said_at: Mapped[datetime] = mapped_column(server_default=func.now())
     content_hash: Mapped[bytes | None]
     agent_id: Mapped[UUID | None] = mapped_column(ForeignKey("agents.id", ondelete="SET NULL"))

@@ -91,6 +91,11 @@ class PopOwner(_Part):
     id: UUID
     name: str
 
+    @classmethod
+    def found(cls, agent_id: UUID | None, name: str | None) -> "PopOwner | None":
+        """Whom a join that may find nobody found."""
+        return cls(id=agent_id, name=name) if agent_id is not None and name is not None else None
+
 
 class PopCustomer(_Part):
     """Who it is; absent unless the match is unique."""

@@ -18,7 +18,7 @@ from app.models.routing import AgentPresence, Presence, Queue, QueueMember
 from app.schemas.agents import AgentCreate, AgentUpdate
 from app.services.access import Signed
 from app.services.hotline import Hotline
-from app.services.paging import Page, decode_cursor, encode_cursor, plain_text
+from app.services.paging import Page, cut, decode_cursor, plain_text
 from app.services.passwords import hash_password
 from app.services.presence import choose_presence
 from app.services.sessions import end_sessions
@@ -71,10 +71,8 @@ async def list_agents(
         query = query.where(Agent.active == active)
     if page.cursor is not None:
         query = query.where(tuple_(Agent.name, Agent.id) > tuple_(*decode_cursor(page.cursor, plain_text, UUID)))
-    found = (await session.scalars(query)).all()
-    shown = found[: page.limit]
-    cursor = encode_cursor(shown[-1].name, shown[-1].id) if len(found) > page.limit else None
-    return await _people(session, shown), cursor
+    shown, more = cut((await session.scalars(query)).all(), page, lambda agent: (agent.name, agent.id))
+    return await _people(session, shown), more
 
 
 async def get_agent(session: AsyncSession, agent_id: UUID) -> Person:

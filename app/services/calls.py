@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import Select, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -35,7 +35,7 @@ from app.services.callbacks.of_calls import adopt, end_with_wrap_up, owed_for
 from app.services.customer_phones import add_phone
 from app.services.customers import find_customer
 from app.services.hotline import Hotline
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 from app.services.presence import CHOSEN_BY_AGENTS, fetch_caller, holding, move, withdraw
 from app.services.standing import note_contact
 
@@ -120,9 +120,7 @@ async def list_calls(session: AsyncSession, wanted: CallFilter, page: Page) -> t
     Raises:
         BadCursor: the cursor is none of this list.
     """
-    query = _summaries().order_by(Call.received_at.desc(), Call.id.desc()).limit(page.limit + 1)
-    if page.cursor is not None:
-        query = query.where(tuple_(Call.received_at, Call.id) < decode_cursor(page.cursor, aware_time, UUID))
+    query = latest_first(_summaries(), page, Call.received_at, Call.id)
     if wanted.state is not None:
         query = query.where(Call.state == wanted.state)
     if wanted.queue_id is not None:
@@ -140,9 +138,8 @@ async def list_calls(session: AsyncSession, wanted: CallFilter, page: Page) -> t
     if wanted.is_promised:
         query = query.where(Call.kept_place_at.is_not(None), Call.wrapped_up_at.is_(None), Call.answered_at.is_(None))
     rows = (await session.execute(query)).all()
-    shown = [_shown(*row) for row in rows[: page.limit]]
-    more = encode_cursor(shown[-1]["received_at"], shown[-1]["id"]) if len(rows) > page.limit else None
-    return shown, more
+    shown, more = cut(rows, page, lambda row: (row[0].received_at, row[0].id))
+    return [_shown(*row) for row in shown], more
 
 
 async def get_call(session: AsyncSession, call_id: UUID) -> dict[str, Any]:

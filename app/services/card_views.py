@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import literal, select, tuple_
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.customers import Customer
@@ -14,7 +14,7 @@ from app.schemas.merges import MergedCustomer
 from app.schemas.rights import ViewRead
 from app.schemas.screen_pop import PopOwner
 from app.services.access import Signed
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 
 
 async def note_view(session: AsyncSession, customer_id: UUID, looked_at: Looked, by: Signed) -> None:
@@ -48,23 +48,19 @@ async def list_views(
         wanted = wanted.where(CardView.customer_id == customer_id)
     if agent_id is not None:
         wanted = wanted.where(CardView.agent_id == agent_id)
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(CardView.at, CardView.id) < tuple_(literal(at), literal(before)))
-    ordered = wanted.order_by(CardView.at.desc(), CardView.id.desc()).limit(page.limit + 1)
-    rows = (await session.execute(ordered)).all()
-    shown = rows[: page.limit]
+    rows = (await session.execute(latest_first(wanted, page, CardView.at, CardView.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
     return Listing(
         items=[
             ViewRead(
                 id=view.id,
                 at=view.at,
-                agent=PopOwner(id=view.agent_id, name=name) if view.agent_id and name is not None else None,
+                agent=PopOwner.found(view.agent_id, name),
                 customer=MergedCustomer(id=customer.id, code=customer.code, name=customer.name),
                 looked_at=view.looked_at,
                 via=view.via,
             )
             for view, customer, name in shown
         ],
-        next=encode_cursor(shown[-1][0].at, shown[-1][0].id) if len(rows) > page.limit else None,
+        next=more,
     )

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal, select, tuple_, union_all
+from sqlalchemy import Select, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -19,7 +19,7 @@ from app.schemas.listing import Listing
 from app.schemas.screen_pop import BothLanguages, PopOwner
 from app.services.books import give
 from app.services.customers import find_customer
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 
 
 async def claim(session: AsyncSession, ref: str, me: PopOwner, now: datetime, protection: timedelta) -> ClaimRead:
@@ -66,16 +66,9 @@ async def list_claims(session: AsyncSession, customer_id: UUID, page: Page) -> L
         .outerjoin(owner, owner.id == Claim.owner_id)
         .where(Claim.customer_id == customer_id)
     )
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(Claim.at, Claim.id) < tuple_(literal(at), literal(before)))
-    rows = (await session.execute(wanted.order_by(Claim.at.desc(), Claim.id.desc()).limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
-    return Listing(
-        items=[_claim_read(*row) for row in shown],
-        next=encode_cursor(last.at, last.id) if last else None,
-    )
+    rows = (await session.execute(latest_first(wanted, page, Claim.at, Claim.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
+    return Listing(items=[_claim_read(*row) for row in shown], next=more)
 
 
 def _contacts(customer_id: UUID, agent_id: UUID) -> Select[Any]:
@@ -121,12 +114,12 @@ def _claim_read(claim: Claim, agent: str | None, owner: str | None) -> ClaimRead
     zh, en = IN_WORDS[claim.reason]
     return ClaimRead(
         id=claim.id,
-        agent=PopOwner(id=claim.agent_id, name=agent) if claim.agent_id and agent is not None else None,
+        agent=PopOwner.found(claim.agent_id, agent),
         at=claim.at,
         outcome=claim.outcome,
         reason=claim.reason,
         in_words=BothLanguages(zh=zh, en=en),
         contact_at=claim.contact_at,
-        owner=PopOwner(id=claim.owner_id, name=owner) if claim.owner_id and owner is not None else None,
+        owner=PopOwner.found(claim.owner_id, owner),
         protected_until=claim.protected_until,
     )

@@ -24,7 +24,7 @@ from app.schemas.relations import (
 )
 from app.schemas.screen_pop import BothLanguages, PopOwner
 from app.services.customers import NoSuchCustomer, find_customer
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 from app.services.purchases import InTheFuture
 
 
@@ -78,7 +78,7 @@ def _link_read(link: CustomerLink, other: Customer, seen_by: UUID, agent: str | 
         kind=kind,
         customer=LinkedCustomer(id=other.id, code=other.code, name=other.name, kind=other.kind),
         note=link.note,
-        agent=_agent(link.agent_id, agent),
+        agent=PopOwner.found(link.agent_id, agent),
         created_at=link.created_at,
     )
 
@@ -157,16 +157,9 @@ async def list_consents(session: AsyncSession, customer_id: UUID, page: Page) ->
         .outerjoin(Agent, Agent.id == Consent.agent_id)
         .where(Consent.customer_id == customer_id)
     )
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(or_(Consent.at < at, and_(Consent.at == at, Consent.id < before)))
-    rows = (await session.execute(wanted.order_by(Consent.at.desc(), Consent.id.desc()).limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
-    return Listing(
-        items=[_consent_read(consent, name) for consent, name in shown],
-        next=encode_cursor(last.at, last.id) if last else None,
-    )
+    rows = (await session.execute(latest_first(wanted, page, Consent.at, Consent.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
+    return Listing(items=[_consent_read(consent, name) for consent, name in shown], next=more)
 
 
 async def add_consent(session: AsyncSession, customer: Customer, given: ConsentCreate, me: PopOwner) -> ConsentRead:
@@ -192,7 +185,7 @@ def _consent_read(consent: Consent, agent: str | None) -> ConsentRead:
         at=consent.at,
         channel=consent.channel,
         note=consent.note,
-        agent=_agent(consent.agent_id, agent),
+        agent=PopOwner.found(consent.agent_id, agent),
     )
 
 
@@ -216,7 +209,3 @@ async def read_value(session: AsyncSession, customer_id: UUID, today: date, year
             en=f"Assuming that the customer stays for {years} years: order amount × orders a year × years.",
         ),
     )
-
-
-def _agent(agent_id: UUID | None, name: str | None) -> PopOwner | None:
-    return PopOwner(id=agent_id, name=name) if agent_id and name is not None else None

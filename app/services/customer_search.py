@@ -40,7 +40,7 @@ from app.schemas.listing import Listing
 from app.schemas.screen_pop import PopOwner
 from app.services.hotline import Hotline
 from app.services.names import simplified
-from app.services.paging import BadCursor, Page, decode_cursor, encode_cursor, plain_text
+from app.services.paging import BadCursor, Page, cut, decode_cursor, plain_text
 
 _CODE: Final = re.compile(r"[Cc]([0-9]{1,12})")
 _CODE_DIGITS: Final = 7
@@ -139,11 +139,8 @@ async def search_customers(session: AsyncSession, q: str, page: Page, hotline: H
         place = None
         if len(found) > page.limit:
             break
-    shown = found[: page.limit]
-    items = await _summaries(session, [each.customer_id for _, each in shown], hotline)
-    return Listing(
-        items=items, next=encode_cursor(shown[-1][0], shown[-1][1].place) if len(found) > page.limit else None
-    )
+    shown, following = cut(found, page, lambda each: (each[0], each[1].place))
+    return Listing(items=await _summaries(session, [each.customer_id for _, each in shown], hotline), next=following)
 
 
 async def _everybody(session: AsyncSession, page: Page, hotline: Hotline) -> Listing[CustomerSummary]:
@@ -152,11 +149,8 @@ async def _everybody(session: AsyncSession, page: Page, hotline: Hotline) -> Lis
     if before is not None:
         wanted = wanted.where(Customer.id < before)
     ids = list(await session.scalars(wanted.order_by(Customer.id.desc()).limit(page.limit + 1)))
-    shown = ids[: page.limit]
-    return Listing(
-        items=await _summaries(session, shown, hotline),
-        next=encode_cursor(shown[-1]) if len(ids) > page.limit else None,
-    )
+    shown, more = cut(ids, page, lambda customer_id: (customer_id,))
+    return Listing(items=await _summaries(session, shown, hotline), next=more)
 
 
 async def _begin(session: AsyncSession, q: str, hotline: Hotline) -> _Search:
@@ -336,7 +330,7 @@ def _summary(customer: Customer, owner: str | None, e164: str | None, hotline: H
         tier=customer.tier,
         dcwh=customer.dcwh,
         region=customer.region,
-        owner=PopOwner(id=customer.owner_id, name=owner) if customer.owner_id and owner else None,
+        owner=PopOwner.found(customer.owner_id, owner),
         phone=(hotline.number(e164).national or e164) if e164 else None,
         do_not_call=customer.do_not_call,
         created_at=customer.created_at,

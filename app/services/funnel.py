@@ -6,10 +6,10 @@ merged as the one who took them in.
 """
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import literal, select, text, tuple_
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -21,7 +21,7 @@ from app.schemas.calls import CustomerRef
 from app.schemas.listing import Listing
 from app.schemas.screen_pop import PopOwner
 from app.schemas.standing import FunnelStage, ManagerFunnel, StageMoveRead
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 
 _PROGRESS: Final = "(ARRAY[" + ", ".join(str(progress(stage)) for stage in STAGES) + "])[{} + 1]"
 
@@ -135,13 +135,8 @@ async def list_moves(
     )
     if manager_id is not None:
         wanted = wanted.where(StageMove.owner_id == manager_id)
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(StageMove.at, StageMove.id) < tuple_(literal(at), literal(before)))
-    ordered = wanted.order_by(StageMove.at.desc(), StageMove.id.desc()).limit(page.limit + 1)
-    rows = (await session.execute(ordered)).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
+    rows = (await session.execute(latest_first(wanted, page, StageMove.at, StageMove.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
     return Listing(
         items=[
             StageMoveRead(
@@ -150,15 +145,11 @@ async def list_moves(
                 customer=CustomerRef.model_validate(customer),
                 from_stage=move.from_stage,
                 to_stage=move.to_stage,
-                manager=_person(move.owner_id, owner_name),
-                agent=_person(move.agent_id, mover_name),
+                manager=PopOwner.found(move.owner_id, owner_name),
+                agent=PopOwner.found(move.agent_id, mover_name),
                 why=move.why,
             )
             for move, customer, owner_name, mover_name in shown
         ],
-        next=encode_cursor(last.at, last.id) if last else None,
+        next=more,
     )
-
-
-def _person(agent_id: UUID | None, name: Any) -> PopOwner | None:
-    return PopOwner(id=agent_id, name=name) if agent_id and name is not None else None

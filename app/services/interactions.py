@@ -1,6 +1,5 @@
 """Contacts with a customer: those that were written down, and the timeline that merges them with the calls."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -18,7 +17,7 @@ from app.schemas.customers import TimelineCall, TimelineEntry, TimelineKind
 from app.schemas.interactions import InteractionCreate, InteractionRead
 from app.schemas.listing import Listing
 from app.schemas.screen_pop import PopOwner
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, aware_time, cut, decode_cursor, latest_first
 from app.services.purchases import InTheFuture
 from app.services.standing import note_contact
 
@@ -38,17 +37,9 @@ async def list_interactions(session: AsyncSession, customer_id: UUID, page: Page
         .outerjoin(Agent, Agent.id == Interaction.agent_id)
         .where(Interaction.customer_id == customer_id)
     )
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(Interaction.at, Interaction.id) < tuple_(literal(at), literal(before)))
-    ordered = wanted.order_by(Interaction.at.desc(), Interaction.id.desc()).limit(page.limit + 1)
-    rows = (await session.execute(ordered)).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
-    return Listing(
-        items=[_interaction_read(interaction, name) for interaction, name in shown],
-        next=encode_cursor(last.at, last.id) if last else None,
-    )
+    rows = (await session.execute(latest_first(wanted, page, Interaction.at, Interaction.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
+    return Listing(items=[_interaction_read(interaction, name) for interaction, name in shown], next=more)
 
 
 async def add_interaction(
@@ -81,7 +72,7 @@ async def add_interaction(
 def _interaction_read(interaction: Interaction, agent: str | None) -> InteractionRead:
     return InteractionRead(
         **{name: getattr(interaction, name) for name in InteractionRead.model_fields if name != "agent"},
-        agent=_agent(interaction.agent_id, agent),
+        agent=PopOwner.found(interaction.agent_id, agent),
     )
 
 
@@ -108,7 +99,8 @@ async def read_timeline(session: AsyncSession, customer_id: UUID, page: Page) ->
         .limit(page.limit + 1)
     )
     rows = (await session.execute(wanted)).all()
-    return _timeline_page(rows, page.limit)
+    shown, more = cut(rows, page, lambda row: (row.at, row.id))
+    return Listing(items=[_entry(row) for row in shown], next=more)
 
 
 async def last_calls(session: AsyncSession, customer_id: UUID, limit: int) -> list[TimelineEntry]:
@@ -119,7 +111,7 @@ async def last_calls(session: AsyncSession, customer_id: UUID, limit: int) -> li
         .outerjoin(Agent, Agent.id == calls.c.agent_id)
         .order_by(calls.c.at.desc(), calls.c.id.desc())
     )
-    return _timeline_page((await session.execute(wanted)).all(), limit).items
+    return [_entry(row) for row in await session.execute(wanted)]
 
 
 async def count_calls_since(session: AsyncSession, customer_id: UUID, since: datetime) -> int:
@@ -207,14 +199,6 @@ def _latest(part: _Rows, after: tuple[datetime, UUID] | None, limit: int) -> _Ro
     return part.order_by(at.desc(), row_id.desc()).limit(limit)
 
 
-def _timeline_page(rows: Sequence[Any], limit: int) -> Listing[TimelineEntry]:
-    shown = rows[:limit]
-    return Listing(
-        items=[_entry(row) for row in shown],
-        next=encode_cursor(shown[-1].at, shown[-1].id) if len(rows) > limit else None,
-    )
-
-
 def _entry(row: Any) -> TimelineEntry:
     is_call = row.kind == TimelineKind.CALL
     return TimelineEntry(
@@ -224,7 +208,7 @@ def _entry(row: Any) -> TimelineEntry:
         channel=row.channel,
         direction=row.direction,
         summary=row.summary,
-        agent=_agent(row.agent_id, row.agent_name),
+        agent=PopOwner.found(row.agent_id, row.agent_name),
         call=TimelineCall(
             state=row.state,
             disposition=row.disposition,
@@ -235,7 +219,3 @@ def _entry(row: Any) -> TimelineEntry:
         if is_call
         else None,
     )
-
-
-def _agent(agent_id: UUID | None, name: str | None) -> PopOwner | None:
-    return PopOwner(id=agent_id, name=name) if agent_id and name is not None else None

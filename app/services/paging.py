@@ -2,13 +2,20 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from sqlalchemy import Select, Tuple, literal, tuple_
+from sqlalchemy.orm import InstrumentedAttribute
+
 from app.errors import BadRequest
+
+_Query = TypeVar("_Query", bound=Select[*tuple[Any, ...]])
+_Row = TypeVar("_Row")
+_KeyPart = datetime | UUID | int | str
 
 DEFAULT_LIMIT: Final = 50
 LARGEST_LIMIT: Final = 200
@@ -29,7 +36,45 @@ class Page:
     cursor: str | None = None
 
 
-def encode_cursor(*key: datetime | UUID | int | str) -> str:
+def latest_first(
+    query: _Query, page: Page, at: InstrumentedAttribute[datetime], id_: InstrumentedAttribute[UUID]
+) -> _Query:
+    """The rows of `query` by a time, from the page's place on and one more than it holds: `cut` takes that one off.
+
+    Raises:
+        BadCursor: the page's cursor is none of such a list.
+    """
+    if page.cursor:
+        query = query.where(tuple_(at, id_) < _place(page.cursor))
+    return query.order_by(at.desc(), id_.desc()).limit(page.limit + 1)
+
+
+def earliest_first(
+    query: _Query, page: Page, at: InstrumentedAttribute[datetime], id_: InstrumentedAttribute[UUID]
+) -> _Query:
+    """The same the other way round."""
+    if page.cursor:
+        query = query.where(tuple_(at, id_) > _place(page.cursor))
+    return query.order_by(at, id_).limit(page.limit + 1)
+
+
+def _place(cursor: str) -> Tuple:
+    return tuple_(*map(literal, decode_cursor(cursor, aware_time, UUID)))
+
+
+def cut(
+    rows: Sequence[_Row], page: Page, key: Callable[[_Row], tuple[_KeyPart, ...]]
+) -> tuple[Sequence[_Row], str | None]:
+    """The rows of a page, of which one more than it holds was read, and the next page's cursor where there is one.
+
+    Args:
+        key: a row's sort key.
+    """
+    shown = rows[: page.limit]
+    return shown, encode_cursor(*key(shown[-1])) if len(rows) > page.limit else None
+
+
+def encode_cursor(*key: _KeyPart) -> str:
     """The sort key of a page's last item, as an opaque word that is safe in a URL."""
     words = [part.isoformat() if isinstance(part, datetime) else str(part) for part in key]
     return base64.urlsafe_b64encode(json.dumps(words).encode()).decode().rstrip("=")

@@ -13,7 +13,7 @@ from app.models.customers import Contract, Customer, Purchase
 from app.schemas.contracts import ContractCreate, ContractRead
 from app.schemas.listing import Listing
 from app.schemas.purchases import PurchaseCreate, PurchaseRead
-from app.services.paging import Page, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, decode_cursor
 from app.services.standing import follow_contracts
 from app.services.survivorship import Cause
 
@@ -43,11 +43,8 @@ async def list_purchases(session: AsyncSession, customer_id: UUID, page: Page, t
     # As the screen pop has them: what is first here is what the greeting speaks of.
     ordered = wanted.order_by(Purchase.purchased_on.desc(), Purchase.id).limit(page.limit + 1)
     rows = (await session.scalars(ordered)).all()
-    shown = rows[: page.limit]
-    return Listing(
-        items=[purchase_read(purchase, today) for purchase in shown],
-        next=encode_cursor(shown[-1].purchased_on.isoformat(), shown[-1].id) if len(rows) > page.limit else None,
-    )
+    shown, more = cut(rows, page, lambda purchase: (purchase.purchased_on.isoformat(), purchase.id))
+    return Listing(items=[purchase_read(purchase, today) for purchase in shown], next=more)
 
 
 def purchase_read(purchase: Purchase, today: date) -> PurchaseRead:
@@ -87,11 +84,8 @@ async def list_contracts(session: AsyncSession, customer_id: UUID, page: Page, t
             or_(Contract.ends_on < ended, and_(Contract.ends_on == ended, Contract.id > after)),
         )
     rows = (await session.scalars(wanted.order_by(Contract.ends_on.desc(), Contract.id).limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    return Listing(
-        items=[contract_read(contract, today) for contract in shown],
-        next=encode_cursor(shown[-1].ends_on.isoformat(), shown[-1].id) if len(rows) > page.limit else None,
-    )
+    shown, more = cut(rows, page, lambda contract: (contract.ends_on.isoformat(), contract.id))
+    return Listing(items=[contract_read(contract, today) for contract in shown], next=more)
 
 
 def contract_read(contract: Contract, today: date) -> ContractRead:

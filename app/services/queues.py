@@ -34,7 +34,7 @@ from app.schemas.queues import (
 )
 from app.services.customer_phones import BadNumber, OwnNumber
 from app.services.hotline import Hotline
-from app.services.paging import Page, decode_cursor, encode_cursor, plain_text
+from app.services.paging import Page, cut, decode_cursor, plain_text
 
 _STORED: Final = QueueRead.model_fields.keys() - {"numbers", "openings", "members"}
 _KEY: Final = re.compile(r"[a-z][a-z0-9_-]*")
@@ -95,11 +95,8 @@ async def list_queues(session: AsyncSession, page: Page) -> Listing[QueueRead]:
     if page.cursor:
         wanted = wanted.where(Queue.key > decode_cursor(page.cursor, plain_text)[0])
     rows = (await session.scalars(wanted.order_by(Queue.key).limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    return Listing(
-        items=await _with_parts(session, shown),
-        next=encode_cursor(shown[-1].key) if len(rows) > page.limit else None,
-    )
+    shown, more = cut(rows, page, lambda queue: (queue.key,))
+    return Listing(items=await _with_parts(session, shown), next=more)
 
 
 async def find_queue(session: AsyncSession, ref: str, *, lock: bool = False) -> Queue:
@@ -257,11 +254,8 @@ async def list_closures(session: AsyncSession, page: Page, queue_ref: str | None
         day, after = decode_cursor(page.cursor, date.fromisoformat, UUID)
         wanted = wanted.where(or_(Closure.day > day, and_(Closure.day == day, Closure.id > after)))
     rows = (await session.scalars(wanted.order_by(Closure.day, Closure.id).limit(page.limit + 1))).all()
-    shown = rows[: page.limit]
-    return Listing(
-        items=[ClosureRead.model_validate(closure) for closure in shown],
-        next=encode_cursor(shown[-1].day.isoformat(), shown[-1].id) if len(rows) > page.limit else None,
-    )
+    shown, more = cut(rows, page, lambda closure: (closure.day.isoformat(), closure.id))
+    return Listing(items=[ClosureRead.model_validate(closure) for closure in shown], next=more)
 
 
 async def add_closure(session: AsyncSession, given: ClosureCreate) -> ClosureRead:

@@ -5,7 +5,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from pydantic_core import to_jsonable_python
-from sqlalchemy import literal, or_, select, tuple_
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.identity import mask_national_id
@@ -15,7 +15,7 @@ from app.models.records import CustomerChange, CustomerNote
 from app.schemas.listing import Listing
 from app.schemas.records import ChangeRead, CustomerNoteCreate, CustomerNoteRead
 from app.schemas.screen_pop import PopOwner
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 
 _MASKED: Final = "national_id"
 
@@ -65,13 +65,8 @@ async def read_history(
             )
         )
     )
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(CustomerChange.at, CustomerChange.id) < tuple_(literal(at), literal(before)))
-    ordered = wanted.order_by(CustomerChange.at.desc(), CustomerChange.id.desc()).limit(page.limit + 1)
-    rows = (await session.execute(ordered)).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
+    rows = (await session.execute(latest_first(wanted, page, CustomerChange.at, CustomerChange.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
 
     def told(change: CustomerChange, value: Any) -> Any:
         hidden = change.field == _MASKED and not may_see_identity
@@ -85,14 +80,14 @@ async def read_history(
                 field=change.field,
                 old=told(change, change.old),
                 new=told(change, change.new),
-                agent=_agent(change.agent_id, name),
+                agent=PopOwner.found(change.agent_id, name),
                 source=change.source,
                 import_id=change.import_id,
                 why=change.why,
             )
             for change, name in shown
         ],
-        next=encode_cursor(last.at, last.id) if last else None,
+        next=more,
     )
 
 
@@ -118,21 +113,12 @@ async def list_notes(session: AsyncSession, customer_id: UUID, page: Page) -> Li
         .outerjoin(Agent, Agent.id == CustomerNote.agent_id)
         .where(CustomerNote.customer_id == customer_id)
     )
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(CustomerNote.at, CustomerNote.id) < tuple_(literal(at), literal(before)))
-    ordered = wanted.order_by(CustomerNote.at.desc(), CustomerNote.id.desc()).limit(page.limit + 1)
-    rows = (await session.execute(ordered)).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
+    rows = (await session.execute(latest_first(wanted, page, CustomerNote.at, CustomerNote.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
     return Listing(
         items=[
-            CustomerNoteRead(id=note.id, at=note.at, agent=_agent(note.agent_id, name), body=note.body)
+            CustomerNoteRead(id=note.id, at=note.at, agent=PopOwner.found(note.agent_id, name), body=note.body)
             for note, name in shown
         ],
-        next=encode_cursor(last.at, last.id) if last else None,
+        next=more,
     )
-
-
-def _agent(agent_id: UUID | None, name: str | None) -> PopOwner | None:
-    return PopOwner(id=agent_id, name=name) if agent_id and name is not None else None

@@ -26,7 +26,7 @@ from app.services.customer_card import read_card
 from app.services.hotline import Hotline
 from app.services.merge_moves import lock_both
 from app.services.merging import merge
-from app.services.paging import Page, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, decode_cursor
 
 _STATUS_OF: Final = {Decision.SAME: ReviewStatus.MERGED, Decision.DIFFERENT: ReviewStatus.DIFFERENT}
 
@@ -60,11 +60,8 @@ async def list_reviews(session: AsyncSession, page: Page, status: ReviewStatus |
         score, review_id = decode_cursor(page.cursor, _score, UUID)
         wanted = wanted.where(tuple_(DuplicateReview.score, DuplicateReview.id) < (score, review_id))
     rows = (await session.execute(wanted)).all()
-    shown = rows[: page.limit]
-    return Listing(
-        items=[_summary(review, low, high, agent) for review, low, high, agent in shown],
-        next=encode_cursor(repr(shown[-1][0].score), shown[-1][0].id) if len(rows) > page.limit else None,
-    )
+    shown, more = cut(rows, page, lambda row: (repr(row[0].score), row[0].id))
+    return Listing(items=[_summary(review, low, high, agent) for review, low, high, agent in shown], next=more)
 
 
 async def read_review(

@@ -77,8 +77,8 @@ _PAIRS: Final = ", ".join(
 
 SETTLE: Final = f"""
 WITH merged AS (
-    SELECT r.customer_id, jsonb_merge(r.fields ORDER BY {BY_PRECEDENCE}) AS said,
-           jsonb_merge(r.derived ORDER BY {BY_PRECEDENCE}) AS derived
+    SELECT r.customer_id, jsonb_merge(CAST(r.fields AS jsonb) ORDER BY {BY_PRECEDENCE}) AS said,
+           jsonb_merge(CAST(r.derived AS jsonb) ORDER BY {BY_PRECEDENCE}) AS derived
     FROM source_records r LEFT JOIN sources s ON s.key = r.source
     WHERE r.customer_id = ANY(CAST(:customer_ids AS uuid[]))
     GROUP BY r.customer_id
@@ -121,7 +121,7 @@ WITH fresh AS (
 )
 INSERT INTO source_records (id, source, external_id, customer_id, payload, fields, said_at)
 SELECT {UUID7}, '{OWN}', CAST(id AS text), id, '{{}}',
-       jsonb_strip_nulls(jsonb_build_object({
+       json_strip_nulls(json_build_object({
     ", ".join(
         f"'{name}', NULLIF(to_jsonb({name}), '{default}')"
         for name, default in (
@@ -181,7 +181,7 @@ async def settle(
 _SAY_BY_HAND: Final = text(f"""
 INSERT INTO source_records (id, source, external_id, customer_id, payload, fields, said_at, agent_id)
 SELECT {UUID7}, '{HAND}', CAST(CAST(:customer_id AS uuid) AS text) || '/' || said.key, CAST(:customer_id AS uuid),
-       json_build_object(said.key, said.value), jsonb_build_object(said.key, said.value), clock_timestamp(),
+       json_build_object(said.key, said.value), json_build_object(said.key, said.value), clock_timestamp(),
        CAST(:agent_id AS uuid)
 FROM jsonb_each(CAST(:said AS jsonb)) AS said
 ON CONFLICT (source, external_id) DO UPDATE SET customer_id = excluded.customer_id, payload = excluded.payload,
@@ -191,9 +191,10 @@ ON CONFLICT (source, external_id) DO UPDATE SET customer_id = excluded.customer_
 _SAY_DERIVED: Final = text(f"""
 INSERT INTO source_records (id, source, external_id, customer_id, payload, derived)
 VALUES ({UUID7}, '{DERIVED}', CAST(CAST(:customer_id AS uuid) AS text), CAST(:customer_id AS uuid), '{{}}',
-        CAST(:derived AS jsonb))
+        CAST(:derived AS json))
 ON CONFLICT (source, external_id) DO UPDATE SET derived = excluded.derived, said_at = now(), updated_at = now()
-WHERE source_records.derived IS DISTINCT FROM excluded.derived OR source_records.customer_id <> excluded.customer_id
+WHERE CAST(source_records.derived AS jsonb) IS DISTINCT FROM CAST(excluded.derived AS jsonb)
+    OR source_records.customer_id <> excluded.customer_id
 """)
 
 

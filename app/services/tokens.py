@@ -14,7 +14,7 @@ from app.errors import Invalid, NotAllowed, NotFound
 from app.models.people import Agent, ApiToken
 from app.schemas.agents import TokenCreate
 from app.services.access import ROLE_SCOPES, Signed, Via, digest
-from app.services.paging import Page, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, decode_cursor
 
 PREFIX: Final = "cc_"
 """Lets a leaked token be found by whoever looks for leaks."""
@@ -90,9 +90,7 @@ async def list_tokens(
     query = select(ApiToken).where(ApiToken.agent_id == agent_id).order_by(ApiToken.id.desc()).limit(page.limit + 1)
     if page.cursor is not None:
         query = query.where(ApiToken.id < decode_cursor(page.cursor, UUID)[0])
-    found = (await session.scalars(query)).all()
-    shown = found[: page.limit]
-    return shown, encode_cursor(shown[-1].id) if len(found) > page.limit else None
+    return cut((await session.scalars(query)).all(), page, lambda token: (token.id,))
 
 
 async def revoke_token(session: AsyncSession, agent_id: UUID, token_id: UUID, by: Signed | None) -> None:

@@ -2,14 +2,14 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.records import CustomerUsage
 from app.schemas.listing import Listing
 from app.schemas.records import UsageRead, UsageSeries
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, latest_first
 
 
 async def list_usage(session: AsyncSession, customer_id: UUID, page: Page) -> Listing[UsageRead]:
@@ -19,16 +19,9 @@ async def list_usage(session: AsyncSession, customer_id: UUID, page: Page) -> Li
         BadCursor: the page's cursor is none of this list.
     """
     wanted = select(CustomerUsage).where(CustomerUsage.customer_id == customer_id)
-    if page.cursor:
-        at, before = decode_cursor(page.cursor, aware_time, UUID)
-        wanted = wanted.where(tuple_(CustomerUsage.at, CustomerUsage.id) < tuple_(literal(at), literal(before)))
-    ordered = wanted.order_by(CustomerUsage.at.desc(), CustomerUsage.id.desc()).limit(page.limit + 1)
-    rows = (await session.scalars(ordered)).all()
-    shown = rows[: page.limit]
-    return Listing(
-        items=[UsageRead.model_validate(row) for row in shown],
-        next=encode_cursor(shown[-1].at, shown[-1].id) if len(rows) > page.limit else None,
-    )
+    rows = (await session.scalars(latest_first(wanted, page, CustomerUsage.at, CustomerUsage.id))).all()
+    shown, more = cut(rows, page, lambda row: (row.at, row.id))
+    return Listing(items=[UsageRead.model_validate(row) for row in shown], next=more)
 
 
 async def latest_usage(session: AsyncSession, customer_id: UUID) -> list[UsageSeries]:

@@ -14,10 +14,10 @@ from app.domain.importing.cells import NOTHING, BadCell, tidy
 from app.domain.importing.columns import BETWEEN, look_at, tidied
 from app.domain.importing.mapping import CUSTOMER_FIELDS, Mapping, parse_mapping
 from app.domain.importing.phones import read_cell, read_mobiles
-from app.services.imports.copy_text import CUSTOMER_COLUMNS, PHONE_COLUMNS, RECORD_COLUMNS, Batch, tell
-from app.services.imports.keys import How
+from app.services.imports.copy_text import CUSTOMER_COLUMNS, PHONE_COLUMNS, RECORD_COLUMNS, tell
+from app.services.imports.keys import How, Keys
 from app.services.imports.meanings import Meanings
-from app.services.imports.rows import House, RowReader, Rows
+from app.services.imports.rows import House, RowReader, Rows, ToRead
 
 WORDS = st.sampled_from(sorted(NOTHING)).flatmap(
     lambda word: st.tuples(*(st.sampled_from((char, char.upper())) for char in word)).map("".join)
@@ -137,6 +137,32 @@ def test_a_column_of_mobiles_is_known_as_one() -> None:
     assert read_mobiles(column, "US") is None
 
 
+@given(
+    st.lists(st.one_of(CELLS, st.from_regex(r"\A[A-Za-z_-]{0,3}[0-9]{0,4}[.eE]?[0-9]{0,2}\Z")), min_size=1, max_size=6)
+)
+@example([f"1{BETWEEN}2"])
+@example(["1E20"])
+@example(["=1"])
+def test_ids_are_told_as_row_by_row(cells: list[str]) -> None:
+    keys = Keys(Mapping({"id": ("a",)}), ["a"])
+    wrong: dict[int, BadCell] = {}
+
+    ids = keys.external_ids([[cell] for cell in cells], wrong)
+
+    for place, cell in enumerate(cells):
+        if place in wrong:
+            with pytest.raises(BadCell):
+                keys.external_id([cell])
+        else:
+            assert ids[place] == keys.external_id([cell])
+
+
+def test_usual_ids_are_known_as_such() -> None:
+    keys, ids = Keys(Mapping({"id": ("a",)}), ["a", "b"]), ("S00000001", "C-17", "42")
+
+    assert tuple(keys.external_ids([[id_, ""] for id_ in ids], {})) == ids
+
+
 MAPPING = parse_mapping("""
 [columns]
 id = "a"
@@ -157,9 +183,11 @@ HOUSE = House("CN", "Asia/Shanghai", frozenset({"+8613900139000"}), "sales")
 ROWS = st.lists(st.tuples(*[CELLS] * len(HEADER)), min_size=1, max_size=8)
 
 
-def read(rows: list[tuple[str, ...]], how: How) -> list[Rows]:
+def read(rows: list[tuple[str, ...]], how: How) -> Rows:
     reader = RowReader(MAPPING, HEADER, HOUSE)
-    return list(reader.read([(place, f"S-{place}", b"", cells, int(how)) for place, cells in enumerate(rows)]))
+    places = range(len(rows))
+    ids = [f"S-{place}" for place in places]
+    return reader.read(ToRead(places, ids, [b""] * len(rows), rows, [how] * len(rows)))
 
 
 def said(rows: Rows, place: int) -> Any:
@@ -172,8 +200,8 @@ def said(rows: Rows, place: int) -> Any:
 
 @given(ROWS, st.sampled_from(How))
 def test_rows_say_the_same_side_by_side_and_alone(rows: list[tuple[str, ...]], how: How) -> None:
-    (together,) = read(rows, how)
-    alone = [said(of_one, 0) for row in rows for of_one in read([row], how)]
+    together = read(rows, how)
+    alone = [said(read([row], how), 0) for row in rows]
 
     # What has no id of its own is known by the customer's, which counts the rows here.
     assert [told[:2] for told in map(partial(said, together), range(len(rows)))] == [told[:2] for told in alone]
@@ -181,10 +209,9 @@ def test_rows_say_the_same_side_by_side_and_alone(rows: list[tuple[str, ...]], h
 
 @given(ROWS)
 def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
-    (read_rows,) = read(rows, How.FRESH)
-    batch = Batch()
+    read_rows = read(rows, How.FRESH)
 
-    tell(read_rows, HEADER, "sales", batch)
+    batch = tell(read_rows, HEADER, "sales")
 
     taken = [place for place in range(len(rows)) if place not in read_rows.wrong]
     assert [reject.row_no for reject in batch.rejects] == sorted(read_rows.wrong)

@@ -156,8 +156,8 @@ async def test_those_who_settle_at_once_wait_for_each_other(database: Database) 
         async with database.session_scope() as session:
             mine = ids if no % 2 else ids[::-1]
             await session.execute(
-                text("UPDATE source_records SET fields = fields || jsonb_build_object(CAST(:key AS text), 'x') "
-                     "WHERE external_id = ANY(:external)"),
+                text("UPDATE source_records SET fields = jsonb_concat(CAST(fields AS jsonb), "
+                     "jsonb_build_object(CAST(:key AS text), 'x')) WHERE external_id = ANY(:external)"),
                 {"key": ["city", "address", "education", "occupation"][no % 4], "external": [f"hand{no}"]},
             )  # fmt: skip
             session.add_all(

@@ -149,11 +149,11 @@ def entry_read(line: Line, hotline: Hotline) -> WorkEntry:
             last_contact_at=customer.last_contact_at,
         ),
         state=entry.state,
-        reserved_by=_person(entry.reserved_by_id, line.reserved_by),
+        reserved_by=PopOwner.found(entry.reserved_by_id, line.reserved_by),
         reserved_until=entry.reserved_until,
         outcome=entry.outcome,
         skip_reason=entry.skip_reason,
-        worked_by=_person(entry.worked_by_id, line.worked_by),
+        worked_by=PopOwner.found(entry.worked_by_id, line.worked_by),
         worked_at=entry.worked_at,
         call_id=entry.call_id,
     )
@@ -183,7 +183,3 @@ async def read_plan(session: AsyncSession, made: CallList, hotline: Hotline) -> 
             for part in plan([listed(line) for line in lines])
         ],
     )
-
-
-def _person(agent_id: UUID | None, name: str | None) -> PopOwner | None:
-    return PopOwner(id=agent_id, name=name) if agent_id and name is not None else None

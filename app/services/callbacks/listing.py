@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -22,7 +22,7 @@ from app.schemas.callbacks import (
 from app.schemas.listing import Listing
 from app.services.callbacks.scheduling import IS_WAITING, OPEN_STATES
 from app.services.hotline import Hotline
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, earliest_first
 
 _Owner = aliased(Agent)
 _ClaimedBy = aliased(Agent)
@@ -60,13 +60,10 @@ async def list_callbacks(
     Raises:
         BadCursor: the page's cursor is none of this list.
     """
-    query = _summaries().where(*_conditions(wanted, now)).order_by(Callback.due_at, Callback.id).limit(page.limit + 1)
-    if page.cursor is not None:
-        query = query.where(tuple_(Callback.due_at, Callback.id) > decode_cursor(page.cursor, aware_time, UUID))
-    rows = (await session.execute(query)).all()
-    shown = [CallbackRead.model_validate(_shown(*row, now=now)) for row in rows[: page.limit]]
-    more = encode_cursor(shown[-1].due_at, shown[-1].id) if len(rows) > page.limit else None
-    return Listing(items=shown, next=more)
+    query = _summaries().where(*_conditions(wanted, now))
+    rows = (await session.execute(earliest_first(query, page, Callback.due_at, Callback.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].due_at, row[0].id))
+    return Listing(items=[CallbackRead.model_validate(_shown(*row, now=now)) for row in shown], next=more)
 
 
 async def read_callback(session: AsyncSession, callback_id: UUID, now: datetime) -> CallbackWhole:

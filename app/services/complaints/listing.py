@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select, tuple_
+from sqlalchemy import ColumnElement, Row, Select, func, literal_column, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -43,7 +43,7 @@ from app.schemas.listing import Listing
 from app.schemas.screen_pop import BothLanguages
 from app.services.complaints.articles import phrases_of
 from app.services.complaints.similar import repeats
-from app.services.paging import Page, aware_time, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, earliest_first, latest_first
 
 UNSETTLED: Final[ColumnElement[bool]] = literal_column("complaints.state NOT IN ('resolved', 'closed')")
 """As the partial index on due times has it."""
@@ -123,20 +123,12 @@ async def list_complaints(
     Raises:
         BadCursor: the page's cursor is none of this list.
     """
-    query = _narrowed(_summaries(), wanted, now).limit(page.limit + 1)
+    query = _narrowed(_summaries(), wanted, now)
     by = Complaint.due_at if by_due else Complaint.opened_at
-    if page.cursor:
-        at, last = decode_cursor(page.cursor, aware_time, UUID)
-        key = tuple_(by, Complaint.id)
-        query = query.where(key > (at, last)) if by_due else query.where(key < (at, last))
-    query = query.order_by(by, Complaint.id) if by_due else query.order_by(by.desc(), Complaint.id.desc())
-    rows = (await session.execute(query)).all()
-    shown = rows[: page.limit]
-    end = shown[-1][0] if len(rows) > page.limit else None
-    return Listing(
-        items=[ComplaintSummary(**_summary(row, now)) for row in shown],
-        next=encode_cursor(end.due_at if by_due else end.opened_at, end.id) if end else None,
-    )
+    ordered = (earliest_first if by_due else latest_first)(query, page, by, Complaint.id)
+    rows = (await session.execute(ordered)).all()
+    shown, more = cut(rows, page, lambda row: (getattr(row[0], by.key), row[0].id))
+    return Listing(items=[ComplaintSummary(**_summary(row, now)) for row in shown], next=more)
 
 
 def is_overdue(complaint: Complaint, now: datetime) -> bool:
@@ -216,22 +208,15 @@ async def read_changes(session: AsyncSession, complaint_id: UUID, page: Page) ->
         select(ComplaintChange, Agent)
         .outerjoin(Agent, Agent.id == ComplaintChange.agent_id)
         .where(ComplaintChange.complaint_id == complaint_id)
-        .order_by(ComplaintChange.at.desc(), ComplaintChange.id.desc())
-        .limit(page.limit + 1)
     )
-    if page.cursor:
-        wanted = wanted.where(
-            tuple_(ComplaintChange.at, ComplaintChange.id) < decode_cursor(page.cursor, aware_time, UUID)
-        )
-    rows = (await session.execute(wanted)).all()
-    shown = rows[: page.limit]
-    last = shown[-1][0] if len(rows) > page.limit else None
+    rows = (await session.execute(latest_first(wanted, page, ComplaintChange.at, ComplaintChange.id))).all()
+    shown, more = cut(rows, page, lambda row: (row[0].at, row[0].id))
     return Listing(
         items=[
             ComplaintChangeRead.model_validate(_with(change, ComplaintChange, agent=agent), from_attributes=True)
             for change, agent in shown
         ],
-        next=encode_cursor(last.at, last.id) if last else None,
+        next=more,
     )
 
 

@@ -134,21 +134,17 @@ def _open_text(path: Path, size: int, facts: FileFacts, wanted: Sequence[str] | 
 
 
 def _records(reader: Any) -> Iterator[Row]:
-    number = 0
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise BadFile(
-                "broken_quotes",
-                f"The file cannot be read on after line {reader.line_num}: {error}. A quotation mark may be open, or "
-                "the file may have been cut off.",
-            ) from None
-        number += 1
-        if any(cells) and not "".join(cells).isspace():
-            yield number, cells
+    try:
+        for number, cells in enumerate(reader, start=1):
+            # The first cell is nearly always told, and ends the search.
+            if any(map(str.strip, cells)):
+                yield number, cells
+    except csv.Error as error:
+        raise BadFile(
+            "broken_quotes",
+            f"The file cannot be read on after line {reader.line_num}: {error}. A quotation mark may be open, or the "
+            "file may have been cut off.",
+        ) from None
 
 
 def _encoding_of(path: Path) -> str:

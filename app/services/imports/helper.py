@@ -13,18 +13,21 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Final
 
 from app.domain.importing.mapping import FileFacts, Mapping
-from app.services.imports.copy_text import Batch, tell
-from app.services.imports.keys import Reject
+from app.services.imports.copy_text import tell
+from app.services.imports.keys import How, Reject
 from app.services.imports.rows import House, RowReader, ToRead
 
 _LENGTH: Final = 4
 _FRAMES: Final = 7
+_HOW: Final = tuple(How)
 _READ_AT_ONCE: Final = 1 << 20
+_BETWEEN: Final = "\x1f"
+"""Between cells that are told together: the sign that ASCII has for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
-    """A `Batch` on its way to COPY."""
+    """What a chunk of rows says on its way to COPY, as in `Batch`."""
 
     customers: bytes
     records: bytes
@@ -41,6 +44,7 @@ class Helper:
     def __init__(self, mapping: Mapping, header: Sequence[str], house: House) -> None:
         told_house = (house.region, house.zone, sorted(house.own_numbers), house.source)
         self._told = (asdict(mapping), list(header), told_house)
+        self._width = len(header)
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> "Helper":
@@ -61,9 +65,11 @@ class Helper:
             process.kill()
         await process.wait()
 
-    async def read(self, rows: Sequence[ToRead]) -> ReadBatch:
+    async def read(self, rows: ToRead) -> ReadBatch:
         """What these rows say. Raises RuntimeError when the helper has ended."""
-        await self._send(list(rows))
+        if not rows.numbers:
+            return ReadBatch(b"", b"", b"", b"", b"", b"", [])
+        await self._send([_packed(part, self._width) for part in rows.parts()])
         output = self._running.stdout
         assert output is not None
         try:
@@ -99,21 +105,36 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
     mapping, header, (region, zone, own_numbers, source) = told
     given = Mapping(**{**mapping, "file": FileFacts(**mapping["file"])})
     reader = RowReader(given, header, House(region, zone, frozenset(own_numbers), source))
-    while (rows := _receive(asked)) is not None:
-        batch = Batch()
-        for read in reader.read(rows):
-            tell(read, header, source, batch)
-        # One after the other, and each let go of at once: together they would be held several times over.
-        for part in (batch.customers, batch.records, batch.phones, batch.staged, batch.staged_phones, batch.items):
-            _answer(answers, "\n".join([*part, ""]).encode())
-            part.clear()
-        _answer(answers, marshal.dumps([(reject.row_no, reject.code, reject.detail) for reject in batch.rejects]))
+    while (parts := _receive(asked)) is not None:
+        texts: list[list[bytes]] = []
+        rejects: list[tuple[int, str, str]] = []
+        for part in parts:
+            batch = tell(reader.read(_unpacked(part, len(header))), header, source)
+            texts.append(batch.texts())
+            rejects.extend((reject.row_no, reject.code, reject.detail) for reject in batch.rejects)
+        for table in zip(*texts, strict=True):
+            _answer(answers, table)
+        _answer(answers, [marshal.dumps(rejects)])
         answers.flush()
 
 
-def _answer(answers: BinaryIO, content: bytes) -> None:
-    answers.write(len(content).to_bytes(_LENGTH))
-    answers.write(content)
+def _packed(rows: ToRead, width: int) -> tuple[Any, ...]:
+    """Rows on their way to the helper: the cells as one text, which takes a fraction of the time, if that can be."""
+    text = _BETWEEN.join(map(_BETWEEN.join, rows.cells))
+    can_be_parted = text.count(_BETWEEN) == width * len(rows.cells) - 1
+    return (*rows[:3], text if can_be_parted else list(rows.cells), bytes(rows.hows))
+
+
+def _unpacked(told: tuple[Any, ...], width: int) -> ToRead:
+    numbers, ids, fingerprints, cells, hows = told
+    if isinstance(cells, str):
+        cells = list(zip(*[iter(cells.split(_BETWEEN))] * width, strict=True))
+    return ToRead(numbers, ids, fingerprints, cells, [_HOW[how] for how in hows])
+
+
+def _answer(answers: BinaryIO, content: Sequence[bytes]) -> None:
+    answers.write(sum(map(len, content)).to_bytes(_LENGTH))
+    answers.writelines(content)
 
 
 def _receive(asked: BinaryIO) -> Any:

@@ -28,7 +28,7 @@ from app.services.imports.files import BadFile, open_table
 from app.services.imports.preview import preview
 from app.services.imports.rows import House
 from app.services.imports.running import stored
-from app.services.paging import Page, decode_cursor, encode_cursor
+from app.services.paging import Page, cut, decode_cursor
 
 _BLOCK: Final = 1 << 20
 _REJECTS_AT_ONCE: Final = 2_000
@@ -168,15 +168,13 @@ async def find_import(session: AsyncSession, import_id: UUID, *, lock: bool = Fa
     return job
 
 
-async def list_imports(session: AsyncSession, page: Page) -> tuple[list[Import], str | None]:
+async def list_imports(session: AsyncSession, page: Page) -> tuple[Sequence[Import], str | None]:
     """Imports, the latest first, and the cursor of the next page. Raises BadCursor."""
     wanted = select(Import).order_by(Import.id.desc()).limit(page.limit + 1)
     if page.cursor:
         (before,) = decode_cursor(page.cursor, UUID)
         wanted = wanted.where(Import.id < before)
-    rows = (await session.scalars(wanted)).all()
-    shown = list(rows[: page.limit])
-    return shown, encode_cursor(shown[-1].id) if len(rows) > page.limit else None
+    return cut((await session.scalars(wanted)).all(), page, lambda job: (job.id,))
 
 
 async def begin_upload(session: AsyncSession, given: ImportCreate, agent_id: UUID) -> Import:

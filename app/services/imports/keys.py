@@ -7,11 +7,14 @@ from enum import IntEnum
 from typing import Final
 
 from app.domain.importing.cells import BadCell, digits, tidy
+from app.domain.importing.columns import all_of, each, look_at
 from app.domain.importing.mapping import Mapping, MappingError, plain_header
 
 LONGEST_ID: Final = 200
 _VERSION: Final = b"1"
 """Raised when rows are read otherwise than before, so that the next run of an old file reads them anew."""
+
+_USUAL_ID: Final = all_of("(?:[A-Za-z][A-Za-z_-]{0,49})?[0-9]{1,50}")
 
 Cells = Sequence[str]
 
@@ -91,6 +94,15 @@ class Keys:
         if len(key) > LONGEST_ID:
             raise BadCell("too_long", f"The id is longer than {LONGEST_ID} characters.")
         return key.zfill(self._pad) if self._pad and key.isdecimal() else key
+
+    def external_ids(self, rows: Sequence[Cells], wrong: dict[int, BadCell]) -> Sequence[str]:
+        """The same of many rows; of one that has none, why is noted at its place."""
+        if len(self._places) == 1 and not self._pad and set(map(len, rows)) == {self._width}:
+            place = self._places[0]
+            column = look_at([cells[place] for cells in rows])
+            if column.consists_of(_USUAL_ID) and "" not in column.cells:
+                return column.cells
+        return each(self.external_id, rows, wrong, otherwise="")
 
     def fingerprint(self, cells: Cells) -> bytes:
         """Of all that the row says of the customer, and of how it is read."""

@@ -24,14 +24,31 @@ from app.services.imports.meanings import USUAL_LENGTH, Meaning, Meanings, withi
 from app.services.names import LatinForms, latin
 
 _AT_ONCE: Final = 250
-"""So many rows are looked at together. Of more, one bad cell would have too many others looked at singly."""
+"""So many rows are best read together: of more, one bad cell would have too many others looked at singly, and what they
+say would not stay near the processor."""
 _REMEMBERED: Final = 32_768
 """So many different cells of a column are remembered with what they mean: as many as there are days in 90 years."""
 _READ_APART: Final = frozenset({"id", "name", "surname", "given_name", "address", "phone"})
 _NO_FORMS: Final = LatinForms("", "", "")
 
-ToRead = tuple[int, str, bytes, Cells, int]
-"""A row's number, id, fingerprint and cells, and `How` it is to be read."""
+
+class ToRead(NamedTuple):
+    """Rows that are to be read, side by side: their numbers, ids, fingerprints and cells, and `How` each is."""
+
+    numbers: Sequence[int]
+    external_ids: Sequence[str]
+    fingerprints: Sequence[bytes]
+    cells: Sequence[Cells]
+    hows: list[How]
+
+    def parts(self) -> Iterator["ToRead"]:
+        """All of them, as many together as are best read together."""
+        for first in range(0, len(self.numbers), _AT_ONCE):
+            yield ToRead._make(column[first : first + _AT_ONCE] for column in self)
+
+    def only(self, places: Sequence[int]) -> "ToRead":
+        """Those at these places."""
+        return ToRead._make([column[place] for place in places] for column in self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +96,7 @@ class Rows:
     external_ids: Sequence[str]
     fingerprints: Sequence[bytes]
     cells: Sequence[Cells]
-    hows: Sequence[int]
+    hows: Sequence[How]
     columns: list[Column]
     wrong: dict[int, BadCell] = field(default_factory=dict)
     fields: dict[str, Said] = field(default_factory=dict)
@@ -175,17 +192,15 @@ class RowReader:
         }
         self._items = ItemReader(mapping, places, meanings, self._region, zone)
 
-    def read(self, rows: Sequence[ToRead]) -> Iterator[Rows]:
-        """What rows say, some of them at a time."""
-        for first in range(0, len(rows), _AT_ONCE):
-            numbers, ids, fingerprints, cells, hows = zip(*rows[first : first + _AT_ONCE], strict=True)
-            columns = [look_at(column) for column in islice(zip(*cells, strict=False), self._width)]
-            read = Rows(numbers, ids, fingerprints, cells, hows, columns)
-            self._add_fields(read)
-            self._add_phones(read)
-            if self._items.has_items:
-                read.items = each(self._items.items, list(zip(ids, cells, strict=True)), read.wrong, otherwise=[])
-            yield read
+    def read(self, rows: ToRead) -> Rows:
+        """What rows say."""
+        read = Rows(*rows, [look_at(column) for column in islice(zip(*rows.cells, strict=False), self._width)])
+        self._add_fields(read)
+        self._add_phones(read)
+        if self._items.has_items:
+            by_id = list(zip(rows.external_ids, rows.cells, strict=True))
+            read.items = each(self._items.items, by_id, read.wrong, otherwise=[])
+        return read
 
     def _add_fields(self, rows: Rows) -> None:
         fields = rows.fields

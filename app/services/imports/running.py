@@ -7,7 +7,7 @@ chunks are committed in the order of the file.
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.records import Source
 from app.services.imports.files import BadFile, Row, Table, open_table
 from app.services.imports.helper import Helper, ReadBatch
-from app.services.imports.keys import How, Keys, Reject
+from app.services.imports.keys import Cells, How, Keys, Reject
 from app.services.imports.rows import House, ToRead
 from app.services.imports.writing import Outcome, write
 
@@ -152,12 +152,12 @@ async def end_import(
 
 @dataclass(slots=True)
 class _Chunk:
-    """Rows on their way: those to be read, those found out already."""
+    """Rows on their way: all of them by their numbers, those to be read, those found out already."""
 
     last_row: int
     part: float
-    to_read: list[ToRead]
-    cells: dict[int, Sequence[str]]
+    rows: dict[int, Cells]
+    to_read: ToRead
     rejects: list[Reject]
     unchanged: int = 0
 
@@ -267,54 +267,70 @@ class _Run:
         taken = list(islice(rows, self._size))
         if not taken:
             return None
-        chunk = _Chunk(taken[-1][0], table.progress(), [], {}, [])
-        for row_no, cells in taken:
-            chunk.cells[row_no] = cells
-            try:
-                external_id = keys.external_id(cells)
-            except BadCell as wrong:
-                chunk.rejects.append(Reject(row_no, wrong.code, wrong.detail))
-                continue
-            fingerprint = keys.fingerprint(cells)
-            how = How.FRESH if keys.has_customer else How.ITEMS_ONLY
-            if keys.has_customer:
-                mark = hash(fingerprint)
-                is_again = hash(external_id) in self._seen
-                if self._seen.setdefault(hash(external_id), mark) != mark:
-                    chunk.rejects.append(
-                        Reject(row_no, "duplicate_id", "An earlier row has the same id and says something else.")
-                    )
-                    continue
-                if is_again:
-                    if not keys.has_items:
-                        chunk.unchanged += 1
-                        continue
-                    how = How.ITEMS_ONLY
-            chunk.to_read.append((row_no, external_id, fingerprint, cells, int(how)))
+        numbers, cells = zip(*taken, strict=True)
+        wrong: dict[int, BadCell] = {}
+        ids = keys.external_ids(cells, wrong)
+        hows = [How.FRESH if keys.has_customer else How.ITEMS_ONLY] * len(taken)
+        to_read = ToRead(numbers, ids, list(map(keys.fingerprint, cells)), cells, hows)
+        rejects = [Reject(numbers[place], refused.code, refused.detail) for place, refused in wrong.items()]
+        chunk = _Chunk(numbers[-1], table.progress(), dict(taken), to_read, rejects)
+        left = [place for place in range(len(taken)) if place not in wrong]
+        if keys.has_customer:
+            left = self._told_first(chunk, left, keys)
+        if len(left) < len(taken):
+            chunk.to_read = to_read.only(left)
         return chunk
+
+    def _told_first(self, chunk: _Chunk, places: list[int], keys: Keys) -> list[int]:
+        """Those of the rows at these places that tell of a customer for the first time, or tell more than that."""
+        rows = chunk.to_read
+        ids, marks = (
+            [hash(rows.external_ids[place]) for place in places],
+            [hash(rows.fingerprints[place]) for place in places],
+        )
+        if self._seen.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
+            self._seen.update(zip(ids, marks, strict=True))
+            return places
+        first = []
+        for place, id_, mark in zip(places, ids, marks, strict=True):
+            is_again = id_ in self._seen
+            if self._seen.setdefault(id_, mark) != mark:
+                chunk.rejects.append(
+                    Reject(
+                        rows.numbers[place], "duplicate_id", "An earlier row has the same id and says something else."
+                    )
+                )
+            elif is_again and not keys.has_items:
+                chunk.unchanged += 1
+            else:
+                rows.hows[place] = How.ITEMS_ONLY if is_again else How.FRESH
+                first.append(place)
+        return first
 
     async def _leave_out_known(self, chunk: _Chunk, keys: Keys) -> None:
         """Rows that say what the source has said already need no reading; where they tell more, only that."""
-        if not keys.has_customer or not chunk.to_read or not self._has_told:
+        rows = chunk.to_read
+        if not keys.has_customer or not rows.numbers or not self._has_told:
             return
         known = dict(
             await self._connection.fetch(
                 "SELECT external_id, content_hash FROM source_records WHERE source = $1 AND external_id = ANY($2)",
                 self._job.source,
-                [row[1] for row in chunk.to_read],
+                rows.external_ids,
             )
         )
-        kept: list[ToRead] = []
-        for row_no, external_id, fingerprint, cells, how in chunk.to_read:
-            if how != How.FRESH or external_id not in known:
-                kept.append((row_no, external_id, fingerprint, cells, how))
-            elif known[external_id] != fingerprint:
-                kept.append((row_no, external_id, fingerprint, cells, int(How.KNOWN)))
-            elif keys.has_items:
-                kept.append((row_no, external_id, fingerprint, cells, int(How.ITEMS_ONLY)))
-            else:
-                chunk.unchanged += 1
-        chunk.to_read = kept
+        left = []
+        for place, (external_id, fingerprint) in enumerate(zip(rows.external_ids, rows.fingerprints, strict=True)):
+            if rows.hows[place] == How.FRESH and external_id in known:
+                if known[external_id] != fingerprint:
+                    rows.hows[place] = How.KNOWN
+                elif keys.has_items:
+                    rows.hows[place] = How.ITEMS_ONLY
+                else:
+                    chunk.unchanged += 1
+                    continue
+            left.append(place)
+        chunk.to_read = rows.only(left)
 
     async def _write(self, chunk: _Chunk, batch: ReadBatch, before: asyncio.Task[None] | None) -> None:
         tried = 0
@@ -369,7 +385,7 @@ class _Run:
             ImportReject(
                 import_id=job.id,
                 row_no=reject.row_no,
-                cells=[cell.replace("\x00", "") for cell in chunk.cells[reject.row_no]],
+                cells=[cell.replace("\x00", "") for cell in chunk.rows[reject.row_no]],
                 code=reject.code,
                 detail=reject.detail,
             )

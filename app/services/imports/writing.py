@@ -40,7 +40,7 @@ _SETTINGS: Final = (
 _TABLES: Final = (
     """CREATE TEMP TABLE import_rows (
         row_no bigint NOT NULL, id uuid, external_id text NOT NULL, fingerprint bytea, said_at timestamptz,
-        payload json, fields jsonb, derived jsonb, customer_id uuid, is_same boolean
+        payload json, fields json, derived json, customer_id uuid, is_same boolean
     ) ON COMMIT DROP""",
     """CREATE TEMP TABLE import_phones (
         row_no bigint NOT NULL, id uuid NOT NULL, e164 varchar NOT NULL, national_number varchar NOT NULL,
