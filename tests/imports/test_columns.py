@@ -44,6 +44,7 @@ UNUSUAL = st.sampled_from(
         "a@b@c",
         "15412345678",
         "13800138000/13900139000",
+        "13800138000\\",
     ]
 )
 CELLS = st.one_of(USUAL, UNUSUAL, WORDS, st.emails(), st.text(max_size=12))
@@ -208,6 +209,7 @@ def test_rows_say_the_same_side_by_side_and_alone(rows: list[tuple[str, ...]], h
 
 
 @given(ROWS)
+@example([("", 'A\\B"', "", "", "13800138000\\", "", "", "")])
 def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
     read_rows = read(rows, How.FRESH)
 

@@ -9,6 +9,7 @@ import orjson
 from uuid_utils import uuid7
 
 from app.domain.derived import derive_from
+from app.domain.phone_numbers import RAW_LENGTH
 from app.domain.survivorship import DERIVABLE, FIELDS
 from app.services.imports.keys import How, Reject
 from app.services.imports.rows import Rows, Said, as_it_stands, said
@@ -206,19 +207,9 @@ def _phones(rows: Rows, places: Sequence[int], customer_ids: Sequence[str] | Non
     for place in places:
         is_primary = "t"
         for raw, (e164, national_number, bucket, line_type, extension, _, _) in rows.phones[place]:
-            first, second = (next(ids), customer_ids[place]) if customer_ids else (str(rows.numbers[place]), next(ids))
-            told = (
-                first,
-                second,
-                e164,
-                national_number,
-                bucket,
-                raw[:64],
-                _escaped(extension),
-                line_type,
-                is_primary,
-            )
-            yield "\t".join(told)
+            ids_of = (next(ids), customer_ids[place]) if customer_ids else (str(rows.numbers[place]), next(ids))
+            written = _escaped(raw[:RAW_LENGTH]), _escaped(extension)
+            yield "\t".join((*ids_of, e164, national_number, bucket, *written, line_type, is_primary))
             is_primary = "f"
 
 
