@@ -14,7 +14,7 @@ from app.domain.importing.cells import NOTHING, BadCell, tidy
 from app.domain.importing.columns import BETWEEN, look_at, tidied
 from app.domain.importing.mapping import CUSTOMER_FIELDS, Mapping, parse_mapping
 from app.domain.importing.phones import read_cell, read_mobiles
-from app.services.imports.copy_text import CUSTOMER_COLUMNS, PHONE_COLUMNS, RECORD_COLUMNS, Batch, tell
+from app.services.imports.copy_text import CUSTOMER_COLUMNS, PHONE_COLUMNS, RECORD_COLUMNS, tell
 from app.services.imports.keys import How, Keys
 from app.services.imports.meanings import Meanings
 from app.services.imports.rows import House, RowReader, Rows, ToRead
@@ -183,12 +183,11 @@ HOUSE = House("CN", "Asia/Shanghai", frozenset({"+8613900139000"}), "sales")
 ROWS = st.lists(st.tuples(*[CELLS] * len(HEADER)), min_size=1, max_size=8)
 
 
-def read(rows: list[tuple[str, ...]], how: How) -> list[Rows]:
+def read(rows: list[tuple[str, ...]], how: How) -> Rows:
     reader = RowReader(MAPPING, HEADER, HOUSE)
     places = range(len(rows))
-    return list(
-        reader.read(ToRead(places, [f"S-{place}" for place in places], [b""] * len(rows), rows, [how] * len(rows)))
-    )
+    ids = [f"S-{place}" for place in places]
+    return reader.read(ToRead(places, ids, [b""] * len(rows), rows, [how] * len(rows)))
 
 
 def said(rows: Rows, place: int) -> Any:
@@ -201,8 +200,8 @@ def said(rows: Rows, place: int) -> Any:
 
 @given(ROWS, st.sampled_from(How))
 def test_rows_say_the_same_side_by_side_and_alone(rows: list[tuple[str, ...]], how: How) -> None:
-    (together,) = read(rows, how)
-    alone = [said(of_one, 0) for row in rows for of_one in read([row], how)]
+    together = read(rows, how)
+    alone = [said(read([row], how), 0) for row in rows]
 
     # What has no id of its own is known by the customer's, which counts the rows here.
     assert [told[:2] for told in map(partial(said, together), range(len(rows)))] == [told[:2] for told in alone]
@@ -210,10 +209,9 @@ def test_rows_say_the_same_side_by_side_and_alone(rows: list[tuple[str, ...]], h
 
 @given(ROWS)
 def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
-    (read_rows,) = read(rows, How.FRESH)
-    batch = Batch()
+    read_rows = read(rows, How.FRESH)
 
-    tell(read_rows, HEADER, "sales", batch)
+    batch = tell(read_rows, HEADER, "sales")
 
     taken = [place for place in range(len(rows)) if place not in read_rows.wrong]
     assert [reject.row_no for reject in batch.rejects] == sorted(read_rows.wrong)

@@ -75,6 +75,8 @@ async def test_fault_25_what_spreadsheets_do_is_undone_or_rejected(database: Dat
         "N-20,a": "too_few_cells",
         "N-21,a,男,,,,,南京,更多": "too_many_cells",
         f"N-22,{'长' * 201},男,,,,,": "too_long",
+        "N-23,a,男,,,,,南京,,": None,
+        "N-24,鲁\x1f大伟,男,,,,,": None,
     }
 
     job = await feed(database, tmp_path / "a.csv", table(*rows))
@@ -88,6 +90,7 @@ async def test_fault_25_what_spreadsheets_do_is_undone_or_rejected(database: Dat
             customer = await customer_of(database, row.partition(",")[0])
             assert (await phones_of(database, customer))[0] == (wanted, True), row
     assert len(await phones_of(database, await customer_of(database, "N-6"))) == 2
+    assert (await customer_of(database, "N-24")).name == "鲁 大伟"
     assert job.reasons == {code: list(expected.values()).count(code) for code in expected.values()}
     assert await count(database, Customer) == job.created
 

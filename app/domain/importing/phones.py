@@ -31,7 +31,7 @@ _MOBILE_DIGITS: Final = 11
 _BLOCK: Final = 5
 _MOBILES: Final = all_of("1[3-9][0-9]{9}")
 _MOBILE: Final = re.compile(r"(?:\+86|0086|86)?[ -]?(1[3-9][0-9])[ -]?([0-9]{4})[ -]?([0-9]{4})")
-_FIXED: Final = re.compile(r"0(10|2[0-9]|[3-9][0-9]{2})-?([2-8][0-9]{6,7})")
+_FIXED: Final = re.compile(r"0(10|2[0-9]|[3-9][0-9]{2}(?=-?[2-8]))-?([1-9][0-9]{6,7})")
 _SEVERAL: Final = re.compile(r"[;,/|\n、，；]|\s和\s|\s或\s|或|\s{2,}")
 
 

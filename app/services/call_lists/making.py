@@ -5,7 +5,7 @@ there and leaves it alone. Headers, entries, clocks and what the managers are to
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any, Final
@@ -200,13 +200,10 @@ async def make_lists(
     """
     clock = clock_of(calendars.main, day)
     _check_reach(calendars.main, day, now)
-    if manager_ids:
-        known = select(func.count()).select_from(Agent).where(Agent.id.in_(manager_ids))
-        if await session.scalar(known) != len(set(manager_ids)):
-            raise NoSuchManager("There is nobody of that id.")
     managers = (
         await session.execute(_MANAGERS, {"day": day, "manager_ids": list(manager_ids) if manager_ids else None})
     ).all()
+    await _check_known(session, set(manager_ids or ()) - {manager.id for manager in managers})
     if not managers:
         return Made(day, 0, 0, 0)
     await session.execute(_ONE_AT_A_TIME)
@@ -292,6 +289,12 @@ async def _rearrange(session: AsyncSession, day: date, lists: Mapping[UUID, UUID
         orders.setdefault(row.manager_id, []).append(row.customer_id)
     for manager_id, order in (await reordered(session, day, orders) if orders else {}).items():
         await session.execute(_MOVE, {"list_id": lists[manager_id], "order": order})
+
+
+async def _check_known(session: AsyncSession, ids: Set[UUID]) -> None:
+    """Raises NoSuchManager unless each of them is somebody's."""
+    if ids and await session.scalar(select(func.count()).where(Agent.id.in_(ids))) != len(ids):
+        raise NoSuchManager("There is nobody of that id.")
 
 
 def next_working_day(calendar: WorkingCalendar, day: date) -> date:

@@ -41,7 +41,7 @@ _TAILS: Final = [f"{number:03x}" for number in range(1 << 12)]
 
 @dataclass(slots=True)
 class Batch:
-    """Rows as lines of COPY's text, table by table, and those that were not taken.
+    """Some rows as lines of COPY's text, table by table, and those that were not taken.
 
     Of fresh rows `customers`, `records` and `phones` are those tables' own; the others are put beside them first
     (`staged`, `staged_phones`), and so are all items.
@@ -55,9 +55,15 @@ class Batch:
     items: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
 
+    def texts(self) -> list[bytes]:
+        """What COPY takes, table by table in the order above."""
+        tables = (self.customers, self.records, self.phones, self.staged, self.staged_phones, self.items)
+        return ["\n".join([*lines, ""]).encode() for lines in tables]
 
-def tell(rows: Rows, header: Sequence[str], source: str, batch: Batch) -> None:
-    """Put what rows say into `batch`, or why they are not taken; never half of one."""
+
+def tell(rows: Rows, header: Sequence[str], source: str) -> Batch:
+    """What rows say, or why they are not taken; never half of one."""
+    batch = Batch()
     for place, wrong in sorted(rows.wrong.items()):
         batch.rejects.append(Reject(rows.numbers[place], wrong.code, wrong.detail))
     ids = _new_ids(len(rows))
@@ -78,6 +84,7 @@ def tell(rows: Rows, header: Sequence[str], source: str, batch: Batch) -> None:
         batch.staged.append(f"{rows.numbers[place]}\t{NULL}\t{_escaped(rows.external_ids[place])}{_NOTHING_SAID}")
     if rows.items:
         batch.items.extend(_items(rows, ids))
+    return batch
 
 
 def _new_ids(count: int) -> list[str]:

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Final
 
 from app.domain.importing.mapping import FileFacts, Mapping
-from app.services.imports.copy_text import Batch, tell
-from app.services.imports.keys import Cells, How, Reject
+from app.services.imports.copy_text import tell
+from app.services.imports.keys import How, Reject
 from app.services.imports.rows import House, RowReader, ToRead
 
 _LENGTH: Final = 4
@@ -27,7 +27,7 @@ _BETWEEN: Final = "\x1f"
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
-    """A `Batch` on its way to COPY."""
+    """What a chunk of rows says on its way to COPY, as in `Batch`."""
 
     customers: bytes
     records: bytes
@@ -67,7 +67,9 @@ class Helper:
 
     async def read(self, rows: ToRead) -> ReadBatch:
         """What these rows say. Raises RuntimeError when the helper has ended."""
-        await self._send((*rows[:3], _packed(rows.cells, self._width), bytes(rows.hows)))
+        if not rows.numbers:
+            return ReadBatch(b"", b"", b"", b"", b"", b"", [])
+        await self._send([_packed(part, self._width) for part in rows.parts()])
         output = self._running.stdout
         assert output is not None
         try:
@@ -103,33 +105,36 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
     mapping, header, (region, zone, own_numbers, source) = told
     given = Mapping(**{**mapping, "file": FileFacts(**mapping["file"])})
     reader = RowReader(given, header, House(region, zone, frozenset(own_numbers), source))
-    while (rows := _receive(asked)) is not None:
-        numbers, ids, fingerprints, cells, hows = rows
-        batch = Batch()
-        asked_for = ToRead(numbers, ids, fingerprints, _unpacked(cells, len(header)), [_HOW[how] for how in hows])
-        for read in reader.read(asked_for):
-            tell(read, header, source, batch)
-        # One after the other, and each let go of at once: together they would be held several times over.
-        for part in (batch.customers, batch.records, batch.phones, batch.staged, batch.staged_phones, batch.items):
-            _answer(answers, "\n".join([*part, ""]).encode())
-            part.clear()
-        _answer(answers, marshal.dumps([(reject.row_no, reject.code, reject.detail) for reject in batch.rejects]))
+    while (parts := _receive(asked)) is not None:
+        texts: list[list[bytes]] = []
+        rejects: list[tuple[int, str, str]] = []
+        for part in parts:
+            batch = tell(reader.read(_unpacked(part, len(header))), header, source)
+            texts.append(batch.texts())
+            rejects.extend((reject.row_no, reject.code, reject.detail) for reject in batch.rejects)
+        for table in zip(*texts, strict=True):
+            _answer(answers, table)
+        _answer(answers, [marshal.dumps(rejects)])
         answers.flush()
 
 
-def _packed(rows: Sequence[Cells], width: int) -> str | list[Cells]:
-    """The cells of rows as one text, which goes over and is taken apart in a fraction of the time; if that can be."""
-    text = _BETWEEN.join(map(_BETWEEN.join, rows))
-    return text if text.count(_BETWEEN) == width * len(rows) - 1 else list(rows)
+def _packed(rows: ToRead, width: int) -> tuple[Any, ...]:
+    """Rows on their way to the helper: the cells as one text, which takes a fraction of the time, if that can be."""
+    text = _BETWEEN.join(map(_BETWEEN.join, rows.cells))
+    can_be_parted = text.count(_BETWEEN) == width * len(rows.cells) - 1
+    return (*rows[:3], text if can_be_parted else list(rows.cells), bytes(rows.hows))
 
 
-def _unpacked(packed: str | list[Cells], width: int) -> list[Cells]:
-    return list(zip(*[iter(packed.split(_BETWEEN))] * width, strict=True)) if isinstance(packed, str) else packed
+def _unpacked(told: tuple[Any, ...], width: int) -> ToRead:
+    numbers, ids, fingerprints, cells, hows = told
+    if isinstance(cells, str):
+        cells = list(zip(*[iter(cells.split(_BETWEEN))] * width, strict=True))
+    return ToRead(numbers, ids, fingerprints, cells, [_HOW[how] for how in hows])
 
 
-def _answer(answers: BinaryIO, content: bytes) -> None:
-    answers.write(len(content).to_bytes(_LENGTH))
-    answers.write(content)
+def _answer(answers: BinaryIO, content: Sequence[bytes]) -> None:
+    answers.write(sum(map(len, content)).to_bytes(_LENGTH))
+    answers.writelines(content)
 
 
 def _receive(asked: BinaryIO) -> Any:

@@ -8,7 +8,7 @@ from typing import Final
 
 from app.domain.importing.cells import BadCell
 from app.domain.importing.mapping import Mapping
-from app.services.imports.copy_text import Batch, tell
+from app.services.imports.copy_text import tell
 from app.services.imports.files import Table
 from app.services.imports.keys import How, Keys
 from app.services.imports.rows import House, RowReader, ToRead
@@ -44,14 +44,12 @@ def preview(mapping: Mapping, table: Table, house: House, rows: int = ROWS) -> P
 
 
 def _read(keys: Keys, reader: RowReader, header: Sequence[str], row_no: int, cells: Sequence[str]) -> PreviewRow:
-    batch = Batch()
     try:
         external_id = keys.external_id(cells)
     except BadCell as wrong:
         return PreviewRow(row_no, {}, wrong.detail)
     how = How.KNOWN if keys.has_customer else How.ITEMS_ONLY
-    for read in reader.read(ToRead([row_no], [external_id], [b""], [cells], [how])):
-        tell(read, header, "", batch)
+    batch = tell(reader.read(ToRead([row_no], [external_id], [b""], [cells], [how])), header, "")
     if batch.rejects:
         return PreviewRow(row_no, {"id": external_id}, batch.rejects[0].detail)
     said = {"id": external_id}

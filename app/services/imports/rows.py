@@ -24,7 +24,8 @@ from app.services.imports.meanings import USUAL_LENGTH, Meaning, Meanings, withi
 from app.services.names import LatinForms, latin
 
 _AT_ONCE: Final = 250
-"""So many rows are looked at together. Of more, one bad cell would have too many others looked at singly."""
+"""So many rows are best read together: of more, one bad cell would have too many others looked at singly, and what they
+say would not stay near the processor."""
 _REMEMBERED: Final = 32_768
 """So many different cells of a column are remembered with what they mean: as many as there are days in 90 years."""
 _READ_APART: Final = frozenset({"id", "name", "surname", "given_name", "address", "phone"})
@@ -39,6 +40,11 @@ class ToRead(NamedTuple):
     fingerprints: Sequence[bytes]
     cells: Sequence[Cells]
     hows: list[How]
+
+    def parts(self) -> Iterator["ToRead"]:
+        """All of them, as many together as are best read together."""
+        for first in range(0, len(self.numbers), _AT_ONCE):
+            yield ToRead._make(column[first : first + _AT_ONCE] for column in self)
 
     def only(self, places: Sequence[int]) -> "ToRead":
         """Those at these places."""
@@ -186,18 +192,15 @@ class RowReader:
         }
         self._items = ItemReader(mapping, places, meanings, self._region, zone)
 
-    def read(self, rows: ToRead) -> Iterator[Rows]:
-        """What rows say, some of them at a time."""
-        for first in range(0, len(rows.numbers), _AT_ONCE):
-            some = ToRead._make(column[first : first + _AT_ONCE] for column in rows)
-            columns = [look_at(column) for column in islice(zip(*some.cells, strict=False), self._width)]
-            read = Rows(*some, columns)
-            self._add_fields(read)
-            self._add_phones(read)
-            if self._items.has_items:
-                by_id = list(zip(some.external_ids, some.cells, strict=True))
-                read.items = each(self._items.items, by_id, read.wrong, otherwise=[])
-            yield read
+    def read(self, rows: ToRead) -> Rows:
+        """What rows say."""
+        read = Rows(*rows, [look_at(column) for column in islice(zip(*rows.cells, strict=False), self._width)])
+        self._add_fields(read)
+        self._add_phones(read)
+        if self._items.has_items:
+            by_id = list(zip(rows.external_ids, rows.cells, strict=True))
+            read.items = each(self._items.items, by_id, read.wrong, otherwise=[])
+        return read
 
     def _add_fields(self, rows: Rows) -> None:
         fields = rows.fields

@@ -1,6 +1,7 @@
 """Running an import: chunk by chunk, each one transaction, so that it can be killed at any moment and goes on later.
 
-While PostgreSQL writes a chunk or two, the next is taken from the file and its rows are read by a process of their own.
+While PostgreSQL writes a chunk or two, the rows of the next are read by a process of their own, and the one after that
+is taken from the file.
 The import's row says after which row of the file to go on; it is written in the transaction of the chunk itself, and
 chunks are committed in the order of the file.
 """
@@ -245,12 +246,17 @@ class _Run:
             self._has_told = bool(await session.scalar(told))
         async with Helper(self._mapping, table.header, self._house) as helper, _InOrder() as writers:
             rows = self._skip(table, keys)
-            while chunk := await asyncio.to_thread(self._next, rows, keys, table):
-                await self._leave_out_known(chunk, keys)
-                batch = await helper.read(chunk.to_read)
-                chunk.rejects += batch.rejects
-                # Rows of customers that are there already lock them, and two chunks could wait for each other.
-                await writers.add(partial(self._write, chunk, batch), is_alone=bool(batch.staged or batch.items))
+            ahead = asyncio.ensure_future(self._take(rows, keys, table))
+            try:
+                while chunk := await ahead:
+                    ahead = asyncio.ensure_future(self._take(rows, keys, table))
+                    batch = await helper.read(chunk.to_read)
+                    chunk.rejects += batch.rejects
+                    # Rows of customers that are there already lock them, and two chunks could wait for each other.
+                    await writers.add(partial(self._write, chunk, batch), is_alone=bool(batch.staged or batch.items))
+            finally:
+                # The file is closed next, and nobody may be reading it then.
+                await asyncio.gather(ahead, return_exceptions=True)
 
     def _skip(self, table: Table, keys: Keys) -> Iterator[Row]:
         """The rows that are not committed yet; what the earlier ones are known by is remembered."""
@@ -262,6 +268,13 @@ class _Run:
                     self._seen.setdefault(hash(keys.external_id(row[1])), hash(keys.fingerprint(row[1])))
                 except BadCell:
                     continue
+
+    async def _take(self, rows: Iterator[Row], keys: Keys, table: Table) -> _Chunk | None:
+        """The next chunk, with what is to be read of it."""
+        chunk = await asyncio.to_thread(self._next, rows, keys, table)
+        if chunk is not None:
+            await self._leave_out_known(chunk, keys)
+        return chunk
 
     def _next(self, rows: Iterator[Row], keys: Keys, table: Table) -> _Chunk | None:
         taken = list(islice(rows, self._size))
