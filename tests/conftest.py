@@ -131,6 +131,18 @@ async def serve(database_url: str, tmp_path: Path) -> AsyncIterator[Serve]:
         yield start
 
 
+@pytest.fixture(scope="module")
+async def file_server(
+    postgres_with_template: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Served]:
+    """The application on a database of its own, one for all tests of a file: each makes what it needs of its own."""
+    async with (
+        fresh_database(postgres_with_template) as dsn,
+        serving(settings_for(dsn, tmp_path_factory.mktemp("data"))) as served,
+    ):
+        yield served
+
+
 @pytest.fixture
 async def app_server(serve: Serve) -> Served:
     """The application behind a real server; `.url` is where."""

@@ -11,14 +11,13 @@ from hypothesis import strategies as st
 
 from app.domain.customer_facts import Channel, CustomerKind, Direction
 from app.domain.scopes import Scope
-from app.embedded_postgres import EmbeddedPostgres
 from app.models import ApiToken, Interaction, Role
 from app.models.base import new_id
 from app.schemas.screen_pop import ScreenPop
 from app.services.access import digest
 from app.services.lookup import LONGEST_NAME, side_by_side
 from tests.factories import make_customer, make_queue
-from tests.support import Served, SignedIn, SignIn, fresh_database, serving, settings_for, sign_in_as
+from tests.support import Served, SignedIn, SignIn, sign_in_as
 
 URL = "/api/v1/lookup"
 LU, SHARED, OURS = "+8613800138000", "+862586661234", "+862112345678"
@@ -27,31 +26,25 @@ WEAK_TOKEN = "cc_another0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @pytest.fixture(scope="module")
-async def app_server(
-    postgres_with_template: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Served]:
+async def app_server(file_server: Served) -> Served:
     """One server for all tests here: they only ask."""
-    async with (
-        fresh_database(postgres_with_template) as dsn,
-        serving(settings_for(dsn, tmp_path_factory.mktemp("data"))) as served,
-    ):
-        async with served.database.session_scope() as session:
-            await make_queue(session, numbers=(OURS,))
-            await make_customer(session, LU, name="鲁大伟", surname="鲁", gender="male")
-            wang = await make_customer(session, SHARED, name="王芳")
-            await make_customer(session, SHARED, name="恒通酒店有限公司", kind=CustomerKind.COMPANY)
-            session.add(
-                Interaction(
-                    customer_id=wang.id,
-                    channel=Channel.SMS,
-                    direction=Direction.INBOUND,
-                    at=datetime.now(UTC) - timedelta(days=1),
-                    summary="x",
-                )
+    async with file_server.database.session_scope() as session:
+        await make_queue(session, numbers=(OURS,))
+        await make_customer(session, LU, name="鲁大伟", surname="鲁", gender="male")
+        wang = await make_customer(session, SHARED, name="王芳")
+        await make_customer(session, SHARED, name="恒通酒店有限公司", kind=CustomerKind.COMPANY)
+        session.add(
+            Interaction(
+                customer_id=wang.id,
+                channel=Channel.SMS,
+                direction=Direction.INBOUND,
+                at=datetime.now(UTC) - timedelta(days=1),
+                summary="x",
             )
-            await make_customer(session, "+4930901820", name="Zeilen\num\x07bruch \u202eрос " + "ü" * 80)
-        await served.runtime.hotline.refresh()
-        yield served
+        )
+        await make_customer(session, "+4930901820", name="Zeilen\num\x07bruch \u202eрос " + "ü" * 80)
+    await file_server.runtime.hotline.refresh()
+    return file_server
 
 
 @pytest.fixture(scope="module")

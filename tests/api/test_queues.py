@@ -11,11 +11,10 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from app.embedded_postgres import EmbeddedPostgres
 from app.models import DnisRoute, Queue, QueueMember, Role
 from app.services.paging import encode_cursor
 from tests.factories import make_agent, make_customer
-from tests.support import Served, SignedIn, SignIn, fresh_database, serving, settings_for, sign_in_as
+from tests.support import Served, SignedIn, SignIn, sign_in_as
 
 QUEUES, CLOSURES, LOOKUP = "/api/v1/queues", "/api/v1/closures", "/api/v1/lookup"
 _keys = count(1)
@@ -23,15 +22,9 @@ _numbers = count(10_000_000)
 
 
 @pytest.fixture(scope="module")
-async def app_server(
-    postgres_with_template: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Served]:
+def app_server(file_server: Served) -> Served:
     """One server for all tests here: each makes queues of its own."""
-    async with (
-        fresh_database(postgres_with_template) as dsn,
-        serving(settings_for(dsn, tmp_path_factory.mktemp("data"))) as served,
-    ):
-        yield served
+    return file_server
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from twilio.request_validator import RequestValidator
 
-from app.telephony.simulator import Line, Pace
+from app.telephony.simulator import Line, Pace, SimCall, SimEvent, SimEventKind
 from app.telephony.simulator.serving import serve_app
 
 ACCOUNT_SID = "AC" + "5" * 32
@@ -132,3 +132,21 @@ def line_to(hotline: Hotline, **settings: object) -> Line:
         **settings,
     }
     return Line(**chosen)  # type: ignore[arg-type]  # the settings are checked by Line's own tests of them
+
+
+async def finished(line: Line, script: str = "") -> SimCall:
+    """A call that is over."""
+    call = await line.call(CALLER, HOTLINE, script=script)
+    await call.finished()
+    return call
+
+
+def the(call: SimCall, kind: SimEventKind) -> SimEvent:
+    """The one event of a kind."""
+    (event,) = (event for event in call.events if event.kind is kind)
+    return event
+
+
+def warnings(call: SimCall) -> list[str]:
+    """What the carrier warned of."""
+    return [event.text for event in call.events if event.kind is SimEventKind.WARNING]

@@ -4,42 +4,24 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.telephony.simulator import CallStateError, CallStatus, Line, NotHappened, SimCall, SimEvent, SimEventKind
-from tests.telephony.simulated_hotline import CALLER, HOTLINE, STATUS, VOICE, Hotline, hotline_served, line_to
+from app.telephony.simulator import CallStateError, CallStatus, Line, NotHappened, SimCall, SimEventKind
+from tests.telephony.simulated_hotline import CALLER, HOTLINE, STATUS, VOICE, Hotline, finished, line_to, the
 
 EVENTS = "initiated ringing answered completed"
 CLIENT = f'<Client statusCallback="{STATUS}" statusCallbackEvent="{EVENTS}">lin</Client>'
 
 
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
-
-
 @pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    served.will(VOICE, f'<Dial action="/result" timeout="20">{CLIENT}</Dial>')
-    served.will("/result", "<Say>after</Say>")
-    return served
+def hotline(hotline: Hotline) -> Hotline:
+    hotline.will(VOICE, f'<Dial action="/result" timeout="20">{CLIENT}</Dial>')
+    hotline.will("/result", "<Say>after</Say>")
+    return hotline
 
 
 @pytest.fixture
 async def line(hotline: Hotline) -> AsyncIterator[Line]:
     async with line_to(hotline, status_path="") as line:
         yield line
-
-
-async def finished(line: Line, script: str = "") -> SimCall:
-    call = await line.call(CALLER, HOTLINE, script=script)
-    await call.finished()
-    return call
-
-
-def the(call: SimCall, kind: SimEventKind) -> SimEvent:
-    (event,) = (event for event in call.events if event.kind is kind)
-    return event
 
 
 def statuses(hotline: Hotline) -> list[str]:

@@ -5,57 +5,24 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl
 
-import httpx
 import pytest
 
-from app.telephony.simulator import Line, RestFault, RestProblem, SimEventKind, Trouble, rest_app
-from app.telephony.simulator.serving import serve_app
+from app.telephony.simulator import Line, RestFault, RestProblem, SimEventKind, Trouble
 from tests.telephony.contract import check_request, check_response, requires_contract
-from tests.telephony.simulated_api import CALLS, CREATE, Api, Switchboard, path_of, ringing
-from tests.telephony.simulated_hotline import (
-    ACCOUNT_SID,
-    AUTH_TOKEN,
-    CALLER,
-    HOTLINE,
-    PUBLIC_URL,
-    VOICE,
-    Hotline,
-    hotline_served,
-    line_to,
-)
-
-
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
+from tests.telephony.simulated_api import CALLS, CREATE, Api, path_of, ringing
+from tests.telephony.simulated_hotline import CALLER, HOTLINE, PUBLIC_URL, VOICE, Hotline, line_to
 
 
 @pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    served.will("/outbound", "<Say>This is your callback</Say>")
-    return served
+def hotline(hotline: Hotline) -> Hotline:
+    hotline.will("/outbound", "<Say>This is your callback</Say>")
+    return hotline
 
 
 @pytest.fixture
 async def line(hotline: Hotline) -> AsyncIterator[Line]:
     async with line_to(hotline, api_keys={"SK" + "1" * 32: "key secret"}) as line:
         yield line
-
-
-@pytest.fixture(scope="module")
-async def switchboard() -> AsyncIterator[Switchboard]:
-    board = Switchboard()
-    async with serve_app(board) as board.url:
-        yield board
-
-
-@pytest.fixture
-async def api(line: Line, switchboard: Switchboard) -> AsyncIterator[Api]:
-    switchboard.app = rest_app(line)
-    async with httpx.AsyncClient(base_url=switchboard.url, auth=(ACCOUNT_SID, AUTH_TOKEN), verify=False) as client:
-        yield Api(client)
 
 
 # --- creating

@@ -6,51 +6,21 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from app.telephony.simulator import Line, RestFault, RestProblem, SimEventKind, Trouble, rest_app, serve_rest
-from app.telephony.simulator.serving import serve_app
-from tests.telephony.simulated_api import CALLS, CREATE, Api, Switchboard, path_of, ringing
-from tests.telephony.simulated_hotline import (
-    ACCOUNT_SID,
-    AUTH_TOKEN,
-    CALLER,
-    PUBLIC_URL,
-    Hotline,
-    hotline_served,
-    line_to,
-)
-
-
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
+from app.telephony.simulator import Line, RestFault, RestProblem, SimEventKind, Trouble, serve_rest
+from tests.telephony.simulated_api import CALLS, CREATE, Api, path_of, ringing
+from tests.telephony.simulated_hotline import ACCOUNT_SID, AUTH_TOKEN, CALLER, PUBLIC_URL, Hotline, line_to
 
 
 @pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    served.will("/outbound", "<Say>This is your callback</Say>")
-    return served
+def hotline(hotline: Hotline) -> Hotline:
+    hotline.will("/outbound", "<Say>This is your callback</Say>")
+    return hotline
 
 
 @pytest.fixture
 async def line(hotline: Hotline) -> AsyncIterator[Line]:
     async with line_to(hotline, api_keys={"SK" + "1" * 32: "key secret"}) as line:
         yield line
-
-
-@pytest.fixture(scope="module")
-async def switchboard() -> AsyncIterator[Switchboard]:
-    board = Switchboard()
-    async with serve_app(board) as board.url:
-        yield board
-
-
-@pytest.fixture
-async def api(line: Line, switchboard: Switchboard) -> AsyncIterator[Api]:
-    switchboard.app = rest_app(line)
-    async with httpx.AsyncClient(base_url=switchboard.url, auth=(ACCOUNT_SID, AUTH_TOKEN), verify=False) as client:
-        yield Api(client)
 
 
 # --- refusing

@@ -1,11 +1,9 @@
 """The knobs: what goes wrong on purpose goes wrong just so, and the same way for the same seed."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from app.telephony.simulator import CallStatus, Pace, Signature, SimCall, SimEventKind, Trouble
-from tests.telephony.simulated_hotline import CALLER, HOTLINE, STATUS, VOICE, Hotline, hotline_served, line_to
+from tests.telephony.simulated_hotline import CALLER, HOTLINE, STATUS, VOICE, Hotline, line_to
 
 DIAL = (
     f'<Dial><Client statusCallback="{STATUS}" statusCallbackEvent="initiated ringing answered completed">lin</Client>'
@@ -13,17 +11,10 @@ DIAL = (
 )
 
 
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
-
-
 @pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    served.will(VOICE, DIAL)
-    return served
+def hotline(hotline: Hotline) -> Hotline:
+    hotline.will(VOICE, DIAL)
+    return hotline
 
 
 async def call_with(hotline: Hotline, trouble: Trouble, script: str = "", speed: float = 50) -> SimCall:

@@ -1,53 +1,9 @@
 """Every verb but Dial: what the caller hears, what is asked of the service, and where it goes on."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from app.telephony.simulator import CallStatus, Line, SimCall, SimEvent, SimEventKind
-from tests.telephony.simulated_hotline import (
-    CALLER,
-    HOTLINE,
-    STATUS,
-    VOICE,
-    Hotline,
-    hotline_served,
-    line_to,
-)
-
-
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
-
-
-@pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    return served
-
-
-@pytest.fixture
-async def line(hotline: Hotline) -> AsyncIterator[Line]:
-    async with line_to(hotline) as line:
-        yield line
-
-
-async def finished(line: Line, script: str = "") -> SimCall:
-    call = await line.call(CALLER, HOTLINE, script=script)
-    await call.finished()
-    return call
-
-
-def the(call: SimCall, kind: SimEventKind) -> SimEvent:
-    (event,) = (event for event in call.events if event.kind is kind)
-    return event
-
-
-def warnings(call: SimCall) -> list[str]:
-    return [event.text for event in call.events if event.kind is SimEventKind.WARNING]
-
+from app.telephony.simulator import CallStatus, Line, SimEventKind
+from tests.telephony.simulated_hotline import CALLER, HOTLINE, STATUS, VOICE, Hotline, finished, the, warnings
 
 # --- Say, Play, Pause, Hangup, Reject, Redirect, what is not known
 

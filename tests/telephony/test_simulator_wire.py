@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 
 import pytest
@@ -21,28 +20,9 @@ from tests.telephony.simulated_hotline import (
     VOICE,
     Hotline,
     Received,
-    hotline_served,
     line_to,
     twiml,
 )
-
-
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
-
-
-@pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    return served
-
-
-@pytest.fixture
-async def line(hotline: Hotline) -> AsyncIterator[Line]:
-    async with line_to(hotline) as line:
-        yield line
 
 
 async def finished(line: Line, from_: str = CALLER, *, caller_name: str | None = None) -> SimCall:

@@ -33,31 +33,11 @@ from tests.telephony.simulated_hotline import (
     PUBLIC_URL,
     VOICE,
     Hotline,
-    hotline_served,
-    line_to,
 )
 
 DIAL = DialRequest(
     to=CALLER, from_=HOTLINE, url=f"{PUBLIC_URL}/outbound", status_url=f"{PUBLIC_URL}/progress", ring_seconds=5
 )
-
-
-@pytest.fixture(scope="module")
-async def served() -> AsyncIterator[Hotline]:
-    async with hotline_served() as hotline:
-        yield hotline
-
-
-@pytest.fixture
-def hotline(served: Hotline) -> Hotline:
-    served.forget()
-    return served
-
-
-@pytest.fixture
-async def line(hotline: Hotline) -> AsyncIterator[Line]:
-    async with line_to(hotline) as line:
-        yield line
 
 
 @pytest.fixture

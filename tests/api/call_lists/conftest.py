@@ -4,20 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.embedded_postgres import EmbeddedPostgres
 from app.models import Role
-from tests.support import Served, SignedIn, fresh_database, serving, settings_for, sign_in_as
+from tests.support import Served, SignedIn, sign_in_as
 
 
 @pytest.fixture(scope="module")
-async def app_server(
-    postgres_with_template: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Served]:
-    async with (
-        fresh_database(postgres_with_template) as dsn,
-        serving(settings_for(dsn, tmp_path_factory.mktemp("data"))) as served,
-    ):
-        yield served
+def app_server(file_server: Served) -> Served:
+    return file_server
 
 
 @pytest.fixture(scope="module")

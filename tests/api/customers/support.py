@@ -12,12 +12,22 @@ from app.domain.customer_facts import Direction
 from app.domain.matching import MatchOutcome
 from app.models import Call, Interaction
 from app.models.base import new_id
+from tests.factories import make_queue
+from tests.support import Served
 
 URL = "/api/v1/customers"
 OURS = "+862112345678"
 """A number of the hotline's own."""
 
 _mobiles = count()
+
+
+async def with_our_number(served: Served) -> Served:
+    """The same server, once it has a queue behind that number."""
+    async with served.database.session_scope() as session:
+        await make_queue(session, numbers=(OURS,))
+    await served.runtime.hotline.refresh()
+    return served
 
 
 def a_mobile() -> str:
