@@ -239,4 +239,6 @@ def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
 
 def unescaped(line: str) -> list[str | None]:
     """The cells of a line of COPY's text."""
-    return [None if cell == "\\N" else cell.replace("\\\\", "\\") for cell in line.split("\t")]
+    cells = line.split("\t")
+    assert all(cell == "\\N" or "\\" not in cell.replace("\\\\", "") for cell in cells), "a lone backslash is a command"
+    return [None if cell == "\\N" else cell.replace("\\\\", "\\") for cell in cells]
