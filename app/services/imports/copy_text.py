@@ -151,21 +151,22 @@ def _record(rows: Rows, header: Sequence[str], derived: Sequence[str]) -> list[I
     ]
 
 
-def _object(fields: Iterable[tuple[str, Said]], count: int) -> list[Iterable[str]]:
-    """The pieces of a JSON object for each of so many rows."""
-    everywhere: list[Iterable[str]] = []
-    elsewhere: list[Iterable[str]] = []
-    start = "{"
+def _object(fields: Sequence[tuple[str, Said]], count: int) -> list[Iterable[str]]:
+    """The pieces of a JSON object for each of so many rows, its members in the order of the fields."""
+    pieces: list[Iterable[str]] = []
+    start, end = "{", ""
     for name, of_rows in fields:
         if of_rows.is_plain and None not in of_rows.values:
-            everywhere += (repeat(f'{start}{_json(name)}:"'), of_rows.values)
-            start = '",'
+            pieces += (repeat(f'{end}{start}{_json(name)}:"'), of_rows.values)
+            start, end = ",", '"'
+        elif pieces:
+            pieces += (repeat(end), _members(name, of_rows))
+            end = ""
         else:
-            elsewhere.append(_members(name, of_rows))
-    if everywhere:
-        return [*everywhere, repeat('"'), *elsewhere, repeat("}")]
-    # Which member is the first, and has no comma before it, is another in each row.
-    return [[f"{{{members[1:]}}}" for members in _lines([""] * count, *elsewhere)]]
+            # Which member is the first, and has no comma before it, is another in each row.
+            members = [_members(name, of_rows) for name, of_rows in fields]
+            return [[f"{{{inside[1:]}}}" for inside in _lines(*members)]]
+    return [*pieces, repeat(f"{end}}}")] if pieces else [["{}"] * count]
 
 
 def _members(name: str, of_rows: Said) -> list[str]:
