@@ -77,6 +77,7 @@ async def test_fault_25_what_spreadsheets_do_is_undone_or_rejected(database: Dat
         f"N-22,{'长' * 201},男,,,,,": "too_long",
         "N-23,a,男,,,,,南京,,": None,
         "N-24,鲁\x1f大伟,男,,,,,": None,
+        "N-25,a,男,13800138000\\,,,,": "+8613800138000",
     }
 
     job = await feed(database, tmp_path / "a.csv", table(*rows))

@@ -9,6 +9,7 @@ import orjson
 from uuid_utils import uuid7
 
 from app.domain.derived import derive_from
+from app.domain.phone_numbers import RAW_LENGTH
 from app.domain.survivorship import DERIVABLE, FIELDS
 from app.services.imports.keys import How, Reject
 from app.services.imports.rows import Rows, Said, as_it_stands, said
@@ -150,21 +151,22 @@ def _record(rows: Rows, header: Sequence[str], derived: Sequence[str]) -> list[I
     ]
 
 
-def _object(fields: Iterable[tuple[str, Said]], count: int) -> list[Iterable[str]]:
-    """The pieces of a JSON object for each of so many rows."""
-    everywhere: list[Iterable[str]] = []
-    elsewhere: list[Iterable[str]] = []
-    start = "{"
+def _object(fields: Sequence[tuple[str, Said]], count: int) -> list[Iterable[str]]:
+    """The pieces of a JSON object for each of so many rows, its members in the order of the fields."""
+    pieces: list[Iterable[str]] = []
+    start, end = "{", ""
     for name, of_rows in fields:
         if of_rows.is_plain and None not in of_rows.values:
-            everywhere += (repeat(f'{start}{_json(name)}:"'), of_rows.values)
-            start = '",'
+            pieces += (repeat(f'{end}{start}{_json(name)}:"'), of_rows.values)
+            start, end = ",", '"'
+        elif pieces:
+            pieces += (repeat(end), _members(name, of_rows))
+            end = ""
         else:
-            elsewhere.append(_members(name, of_rows))
-    if everywhere:
-        return [*everywhere, repeat('"'), *elsewhere, repeat("}")]
-    # Which member is the first, and has no comma before it, is another in each row.
-    return [[f"{{{members[1:]}}}" for members in _lines([""] * count, *elsewhere)]]
+            # Which member is the first, and has no comma before it, is another in each row.
+            members = [_members(name, of_rows) for name, of_rows in fields]
+            return [[f"{{{inside[1:]}}}" for inside in _lines(*members)]]
+    return [*pieces, repeat(f"{end}}}")] if pieces else [["{}"] * count]
 
 
 def _members(name: str, of_rows: Said) -> list[str]:
@@ -206,19 +208,9 @@ def _phones(rows: Rows, places: Sequence[int], customer_ids: Sequence[str] | Non
     for place in places:
         is_primary = "t"
         for raw, (e164, national_number, bucket, line_type, extension, _, _) in rows.phones[place]:
-            first, second = (next(ids), customer_ids[place]) if customer_ids else (str(rows.numbers[place]), next(ids))
-            told = (
-                first,
-                second,
-                e164,
-                national_number,
-                bucket,
-                raw[:64],
-                _escaped(extension),
-                line_type,
-                is_primary,
-            )
-            yield "\t".join(told)
+            ids_of = (next(ids), customer_ids[place]) if customer_ids else (str(rows.numbers[place]), next(ids))
+            written = _escaped(raw[:RAW_LENGTH]), _escaped(extension)
+            yield "\t".join((*ids_of, e164, national_number, bucket, *written, line_type, is_primary))
             is_primary = "f"
 
 

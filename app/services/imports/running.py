@@ -297,10 +297,8 @@ class _Run:
     def _told_first(self, chunk: _Chunk, places: list[int], keys: Keys) -> list[int]:
         """Those of the rows at these places that tell of a customer for the first time, or tell more than that."""
         rows = chunk.to_read
-        ids, marks = (
-            [hash(rows.external_ids[place]) for place in places],
-            [hash(rows.fingerprints[place]) for place in places],
-        )
+        ids = [hash(rows.external_ids[place]) for place in places]
+        marks = [hash(rows.fingerprints[place]) for place in places]
         if self._seen.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
             self._seen.update(zip(ids, marks, strict=True))
             return places
