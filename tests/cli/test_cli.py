@@ -1,5 +1,6 @@
 """The commands as a person runs them: processes of their own on a real database. What they do is tested beside."""
 
+import gc
 import json
 import re
 import socket
@@ -11,6 +12,8 @@ from pathlib import Path
 from sqlalchemy import select, text
 
 from app import migrate
+from app.cli import load_quickly
+from app.cli.console import troubles_told
 from app.db import Database
 from app.domain.scopes import Scope
 from app.models import Agent, AgentPresence, Presence, Role
@@ -48,6 +51,14 @@ def test_help_is_there_without_reading_what_commands_need() -> None:
     )
 
     assert found.stdout.strip() == "[]"
+
+
+def test_the_search_for_garbage_is_left_out_only_while_a_command_is_loaded() -> None:
+    load_quickly()
+    assert not gc.isenabled()
+
+    with troubles_told():
+        assert gc.isenabled()
 
 
 async def test_help_names_every_command(tmp_path: Path) -> None:
