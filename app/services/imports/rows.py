@@ -7,7 +7,6 @@ else rows tell is read row by row (`items.py`). Runs in a process of its own bes
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import chain, islice
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -299,8 +298,8 @@ def _both(phones: Phones, more: Phones) -> Phones:
     return list(by_number.values())
 
 
-@lru_cache(maxsize=32_768)
 def _name_forms(name: str) -> LatinForms:
+    # Not remembered: there are so many names that looking for one costs as much as its parts do, which are.
     forms = latin(name)
     if len(forms.latin_name) <= USUAL_LENGTH:
         return forms
