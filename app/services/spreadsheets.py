@@ -14,8 +14,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-import xlsxwriter
-
 from app.domain.importing.cells import harmless
 
 Row = Sequence[str | int | float | date | None]
@@ -38,6 +36,8 @@ async def as_xlsx(header: Sequence[str], parts: AsyncIterator[Iterable[Row]]) ->
     It is put together in a file, row by row, so that memory does not grow with the table; and in a thread, because it
     is work.
     """
+    import xlsxwriter  # noqa: PLC0415 - for its weight: 16 MB that workers who never write a workbook do not need
+
     with tempfile.TemporaryDirectory(prefix="callcard-xlsx-") as folder:
         path = Path(folder) / "table.xlsx"
         book = xlsxwriter.Workbook(
