@@ -21,8 +21,6 @@ from app.services.imports.rows import House
 from app.services.imports.running import SourceBusy, end_import, run_import
 from app.services.sources import settle_next
 
-CHUNK: Final = 5_000
-"""Rows in one transaction while calls come in."""
 LOOK_EVERY: Final = 2.0
 
 log = structlog.get_logger("callcard.imports")
@@ -115,7 +113,7 @@ class ImportKeeper:
         """Run one import; gives whether it brought anything."""
         try:
             async with content_as_file(self._database, job) as path:
-                ended = await run_import(self._database, job.id, path, self.house(job.source), chunk=CHUNK)
+                ended = await run_import(self._database, job.id, path, self.house(job.source))
         except SourceBusy:
             return False
         except Exception as error:

@@ -37,10 +37,10 @@ from app.services.imports.keys import Cells, How, Keys, Reject
 from app.services.imports.rows import House, ToRead
 from app.services.imports.writing import Outcome, write
 
-CHUNK: Final = 6_000
-"""Rows in one transaction: as many as make the cost of each statement small, and few enough to be done in a second."""
+CHUNK: Final = 3_000
+"""Rows in one transaction: as many as make the cost of each statement small, few enough to stay near the processor."""
 
-WRITERS: Final = 2
+WRITERS: Final = 3
 """So many chunks are written at once, where they have only new customers."""
 
 _TRIES: Final = 4
