@@ -433,8 +433,7 @@ def describe_region(e164: str, language: str) -> str | None:
         e164: the number, with its `+`.
         language: BCP 47 tag, e.g. `zh-CN`; falls back to English where the library has no such name.
     """
-    # Imported here because of its weight, which no worker that answers calls should carry.
-    from phonenumbers import geocoder  # noqa: PLC0415
+    from phonenumbers import geocoder  # noqa: PLC0415 - for its weight, which no worker that answers calls should carry
 
     number = _library_parse(e164, "ZZ")
     if number is None:

@@ -20,6 +20,7 @@ from app.models import (
     ManagerAbsence,
 )
 from app.services.calendars import CalendarNotKnown
+from app.services.call_lists import inputs
 from app.services.call_lists.keeping import keep_lists
 from app.services.call_lists.making import DayOutOfReach, NoSuchManager, NotAWorkingDay
 from tests.call_lists.support import (
@@ -131,7 +132,9 @@ async def test_fault_22_two_schedulers_make_one_list_of_exactly_sixty(database: 
     assert (again.lists, again.entries) == (0, 0)
 
 
-async def test_who_is_left_out_and_why(database: Database) -> None:
+@pytest.mark.parametrize("many", [100, 1], ids=["asked of each book", "asked of all customers at once"])
+async def test_who_is_left_out_and_why(database: Database, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    monkeypatch.setattr(inputs, "_MANY", many)
     async with database.session_scope() as session:
         await size_is(session, 20)
         manager, other = await make_manager(session), await make_manager(session)

@@ -166,7 +166,7 @@ def _by_form(text: str) -> datetime | None:
                 )
             return moment
         if compact:
-            return datetime(int(compact[1]), int(compact[2]), int(compact[3]))  # noqa: DTZ001
+            return datetime(int(compact[1]), int(compact[2]), int(compact[3]))  # noqa: DTZ001 - see above
     except ValueError:
         return None
     serial = _SERIAL.fullmatch(text)
