@@ -20,6 +20,7 @@ import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.models.base import NEW_ID
 from app.services.imports.copy_text import (
     CUSTOMER_COLUMNS,
     ITEM_COLUMNS,
@@ -31,7 +32,7 @@ from app.services.imports.copy_text import (
 from app.services.imports.helper import ReadBatch
 from app.services.imports.keys import Reject
 from app.services.standing import follow_contracts
-from app.services.survivorship import UUID7, Cause, settle
+from app.services.survivorship import Cause, settle
 
 _SETTINGS: Final = (
     # A chunk that is lost with the server's machine is lost together with the note that it was done.
@@ -100,7 +101,7 @@ WITH added AS (
     RETURNING customer_id, e164
 )
 INSERT INTO customer_changes (id, customer_id, source, import_id, field, new)
-SELECT {UUID7}, customer_id, :source, :import_id, 'phone', to_jsonb(e164) FROM added
+SELECT {NEW_ID}, customer_id, :source, :import_id, 'phone', to_jsonb(e164) FROM added
 """)
 _FIRST_IS_PRIMARY: Final = text("""
 UPDATE customer_phones SET is_primary = true
