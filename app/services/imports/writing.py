@@ -3,9 +3,9 @@
 Customers that the source has never told of go by COPY straight to where they belong: a single record settles to what
 it says itself, so `copy_text.py` has their columns ready. Their records and numbers are written with them, so nobody
 else can have taken the customers away, and foreign keys are not looked up for them (decision 0025). What is said of
-known ones comes by COPY into tables that last as long as the transaction; it replaces what the source said before, and the customers are settled by the same
-statement as everywhere else (`services/survivorship.py`). They are locked in the order of their ids before anything is
-written.
+known ones comes by COPY into tables that last as long as the transaction; it replaces what the source said before, and
+the customers are settled by the same statement as everywhere else (`services/survivorship.py`). They are locked in the
+order of their ids before anything is written.
 """
 
 import io
