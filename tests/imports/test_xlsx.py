@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from python_calamine import load_workbook
 
 from app.domain.importing.sheet_values import as_text
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile
 from app.services.imports.workbooks import open_sheet
 from app.services.imports.xlsx import package, strings
 from tests.imports.workbooks import MAIN, PACKAGE, RELATION, archive_of, shared, sheet_of
@@ -320,6 +320,7 @@ DOCTYPE = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a
         ("", {"sheet": SHEET.format("<a>" * 99 + "</a>" * 99)}, "too deep"),
         ("", {"styles": f"<styleSheet {MAIN}>{'<a>' * 99}{'</a>' * 99}</styleSheet>"}, "too deep"),
         (row(inline(f"<t>{'<a/>a' * 9}{'a' * (1 << 20)}</t>")), {}, "a cell holds more than"),
+        (row(inline(f"<t>{'a' * 9_999}</t>" * 105)), {}, "a cell holds more than"),
         (row(f"<c><v>{'1' * (1 << 21)}</v></c>"), {}, "a cell holds more than"),
         (f"<row spans='{'1' * (1 << 21)}'/>", {}, "a tag is longer than"),
         ("", {"package": ""}, "an archive and no workbook"),

@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from app.domain.importing.headers import field_of
 from app.domain.importing.mapping import FileFacts, plain_header
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile, Row
 from app.services.imports.workbooks import open_sheet
 
 LARGEST_FILE: Final = 2 * 1024**3
@@ -28,8 +28,6 @@ _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DELIMITERS: Final = ",;\t|"
 _BINARY: Final = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf")
-
-Row = tuple[int, list[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,9 @@ from typing import Final
 from python_calamine import CalamineError, PasswordError, load_workbook
 
 from app.domain.importing.sheet_values import as_text
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile, Row
 from app.services.imports.xlsx.markup import damaged
 from app.services.imports.xlsx.package import Package
-from app.services.imports.xlsx.sheet import Row
 from app.services.imports.xlsx.workbook import Workbook
 
 LARGEST_STREAMED: Final = 8 * 1024**3
@@ -35,7 +34,7 @@ class Sheet:
     """An open sheet.
 
     Attributes:
-        rows: those with anything in them, with their numbers, and at least as far as the last cell that is not empty.
+        rows: of them at least those with anything in them, and of each at least what is not empty at its end.
         progress: which part of it has been read, from 0 to 1.
     """
 

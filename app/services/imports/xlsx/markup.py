@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 from xml.parsers import expat
 
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile
 
 MAIN: Final = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
@@ -71,8 +71,7 @@ class Markup:
                 # What has no end yet the parser keeps, and begins anew with every block.
                 if fed - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG:
                     raise damaged(f"a tag is longer than {_LONGEST_TAG:,} bytes")
-                if sum(map(len, self._texts)) > LONGEST_TEXT:
-                    raise damaged(f"a cell holds more than {LONGEST_TEXT:,} characters")
+                _check_length(sum(map(len, self._texts)))
                 yield
             parser.Parse(b"", True)
             yield
@@ -131,6 +130,7 @@ class RichText:
         self._text = f"{before}t"
         self._aloud = f"{before}rPh"
         self.said: list[str] = []
+        self._length = 0
         self._is_kept = False
         self._aloud_at = 0
         self._depth = 0
@@ -149,7 +149,11 @@ class RichText:
         """An element ends."""
         if name == self._text and not self._aloud_at:
             text = "".join(self.texts)
-            self.said.append(unescaped(text if self._is_kept else text.strip(_BLANKS)))
+            text = unescaped(text if self._is_kept else text.strip(_BLANKS))
+            if text:
+                self.said.append(text)
+                self._length += len(text)
+                _check_length(self._length)
         elif self._depth == self._aloud_at:
             self._aloud_at = 0
         self._depth -= 1
@@ -158,12 +162,18 @@ class RichText:
         """What was said since this was asked last."""
         said = "".join(self.said)
         self.said.clear()
+        self._length = 0
         return said
 
 
 def unescaped(text: str) -> str:
     """A text in which what stands for a character that XML cannot hold, as `_x000D_` does, is that character."""
     return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text) if "_x" in text else text
+
+
+def _check_length(length: int) -> None:
+    if length > LONGEST_TEXT:
+        raise damaged(f"a cell holds more than {LONGEST_TEXT:,} characters")
 
 
 def _check_depth(depth: int) -> None:

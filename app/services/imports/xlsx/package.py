@@ -1,5 +1,6 @@
 """A workbook's archive, and what its parts are to each other."""
 
+import lzma
 import posixpath
 import zipfile
 import zlib
@@ -9,14 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile
 from app.services.imports.xlsx.markup import Attributes, damaged, read_markup
 
-LARGEST_HELD: Final = 64 << 20
+LARGEST_HELD: Final = 32 << 20
 """So many bytes may a part unpack to that is held in memory: anything but sheets and texts."""
 
 _MOST_PARTS: Final = 10_000
 _BLOCK: Final = 1 << 16
+_NOT_UNPACKED: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError),
+    # So zipfile says that it does not know how, or that a part is locked.
+    *(NotImplementedError, RuntimeError),
+)
 _RELATIONSHIPS: Final = ("http://schemas.openxmlformats.org/package/2006/relationships",)
 
 
@@ -39,7 +45,7 @@ class Package:
         self._opened = ExitStack()
         try:
             self._archive = self._opened.enter_context(zipfile.ZipFile(path))
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise damaged(str(error)) from None
         self._entries = {_spelt(entry.filename): entry for entry in self._archive.infolist()}
         if any(entry.flag_bits & 1 for entry in self._entries.values()):
@@ -78,8 +84,7 @@ class Package:
                 yield block
         except KeyError:
             raise damaged(f"it has no {part}") from None
-        # So zipfile says of what it cannot unpack, or of a part that is locked.
-        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+        except _NOT_UNPACKED as error:
             raise damaged(f"{part} cannot be unpacked, {error}") from None
 
     def held(self, part: str) -> Iterator[bytes]:

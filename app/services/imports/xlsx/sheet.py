@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 from app.domain.importing.sheet_values import Shown, iso_text, number_text
+from app.services.imports.tables import Row
 from app.services.imports.xlsx.markup import Attributes, Handlers, Markup, RichText, damaged, unescaped
 
 LAST_ROW: Final = 1_048_576
@@ -11,7 +12,6 @@ LAST_COLUMN: Final = 16_384
 
 _DIGITS: Final = "0123456789"
 
-Row = tuple[int, list[str]]
 Meaning = Callable[[str, Attributes], str]
 
 
@@ -156,7 +156,7 @@ def _column(letters: str) -> int:
 
 
 def _number(told: str | None, before: int) -> int:
-    """A row's number: the one it tells, or its first cell's place does, else the one after the row before."""
+    """A row's number: the one it tells, or one of its cells does by its place, else the one after the row before."""
     number = before + 1 if told is None else _whole(told.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"))
     if number <= before:
         raise damaged(f"row {number} stands after row {before}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import Final
 
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile
 from app.services.imports.xlsx.markup import Attributes, Handlers, Markup, RichText, damaged
 
 MOST: Final = 1 << 25

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from app.domain.importing.sheet_values import BUILT_IN, Shown, shown_by
-from app.services.imports.bad_file import BadFile
+from app.services.imports.tables import BadFile, Row
 from app.services.imports.xlsx.markup import Attributes, read_markup
 from app.services.imports.xlsx.package import Package, Related
-from app.services.imports.xlsx.sheet import Row, read_rows
+from app.services.imports.xlsx.sheet import read_rows
 from app.services.imports.xlsx.strings import SharedStrings
 
 _REFERENCES: Final = (

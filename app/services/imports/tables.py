@@ -1,4 +1,7 @@
-"""What is wrong with a file as a whole."""
+"""What reading somebody's file comes to: rows of text cells, or what is wrong with it."""
+
+Row = tuple[int, list[str]]
+"""A row's number in the file, from 1 on, and its cells."""
 
 
 class BadFile(Exception):
