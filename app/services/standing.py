@@ -14,13 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.standing import dcwh
 from app.errors import Invalid
+from app.models.base import NEW_ID
 from app.models.customers import Customer
 from app.models.records import StageMove
 from app.schemas.records import CustomerNoteCreate
 from app.schemas.screen_pop import PopOwner
 from app.schemas.standing import StandingUpdate
 from app.services.record_history import add_note, log_changes
-from app.services.survivorship import NOBODY, UUID7, Cause
+from app.services.survivorship import NOBODY, Cause
 
 CONTRACT_SIGNED: Final = "contract_signed"
 CONTRACT_RAN_OUT: Final = "contract_ran_out"
@@ -144,7 +145,7 @@ changed AS (
 ),
 told AS (
     INSERT INTO customer_changes (id, customer_id, agent_id, source, import_id, field, old, new, why)
-    SELECT {UUID7}, placed.id, CAST(:agent_id AS uuid), CAST(:source AS text), CAST(:import_id AS uuid),
+    SELECT {NEW_ID}, placed.id, CAST(:agent_id AS uuid), CAST(:source AS text), CAST(:import_id AS uuid),
            pair.field, pair.old, pair.new,
            CASE state WHEN 'expired' THEN '{CONTRACT_RAN_OUT}' ELSE '{CONTRACT_SIGNED}' END
     FROM placed CROSS JOIN LATERAL (VALUES
@@ -156,7 +157,7 @@ told AS (
 ),
 moved AS (
     INSERT INTO stage_moves (id, customer_id, from_stage, to_stage, owner_id, agent_id, why)
-    SELECT {UUID7}, id, old_stage, stage, owner_id, CAST(:agent_id AS uuid),
+    SELECT {NEW_ID}, id, old_stage, stage, owner_id, CAST(:agent_id AS uuid),
            CASE state WHEN 'expired' THEN '{CONTRACT_RAN_OUT}' ELSE '{CONTRACT_SIGNED}' END
     FROM placed WHERE stage <> old_stage
 )

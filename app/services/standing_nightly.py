@@ -10,8 +10,8 @@ from typing import Final
 from sqlalchemy import CursorResult, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from app.models.base import NEW_ID
 from app.services.standing import follow_contracts, warmth
-from app.services.survivorship import UUID7
 
 BY_VALUE: Final = "by_value"
 """What the history says of a tier."""
@@ -78,7 +78,7 @@ changed AS (
 ),
 told AS (
     INSERT INTO customer_changes (id, customer_id, field, old, new, why)
-    SELECT {UUID7}, id, 'tier', to_jsonb(old), to_jsonb(new), '{BY_VALUE}' FROM differing
+    SELECT {NEW_ID}, id, 'tier', to_jsonb(old), to_jsonb(new), '{BY_VALUE}' FROM differing
 )
 SELECT count(*) FROM differing
 """

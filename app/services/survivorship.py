@@ -16,16 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.survivorship import DERIVED, FIELDS, HAND, OWN, RESERVED, Record, Word
 from app.domain.survivorship import settle as settle_records
+from app.models.base import NEW_ID
 from app.models.customers import SourceRecord
 from app.models.records import Source
-
-UUID7: Final = """CAST(
-    (SELECT lpad(to_hex(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)), 12, '0') || '7')
-    || substr(CAST(gen_random_uuid() AS text), 16) AS uuid)"""
-"""A fresh UUIDv7 (RFC 9562), in the words of every PostgreSQL from 15 on: its time, and the rest of a random one.
-
-The time is looked at once a statement: working it out takes ten times as long as all the rest.
-"""
 
 _TEXTS: Final = frozenset(
     "email region city postcode address national_id occupation income_band marital_status education industry "
@@ -97,7 +90,7 @@ changed AS (
 ),
 told AS (
     INSERT INTO customer_changes (id, customer_id, agent_id, source, import_id, field, old, new)
-    SELECT {UUID7}, old.id, CAST(:agent_id AS uuid), CAST(:source AS text), CAST(:import_id AS uuid),
+    SELECT {NEW_ID}, old.id, CAST(:agent_id AS uuid), CAST(:source AS text), CAST(:import_id AS uuid),
            pair.field, pair.old, pair.new
     FROM differing JOIN new ON new.id = differing.id JOIN old ON old.id = differing.id
     CROSS JOIN LATERAL (VALUES {_PAIRS}) AS pair(field, old, new)
@@ -120,7 +113,7 @@ WITH fresh AS (
     WHERE id = ANY(CAST(:customer_ids AS uuid[])) AND settled_at IS NULL RETURNING *
 )
 INSERT INTO source_records (id, source, external_id, customer_id, payload, fields, said_at)
-SELECT {UUID7}, '{OWN}', CAST(id AS text), id, '{{}}',
+SELECT {NEW_ID}, '{OWN}', CAST(id AS text), id, '{{}}',
        json_strip_nulls(json_build_object({
     ", ".join(
         f"'{name}', NULLIF(to_jsonb({name}), '{default}')"
@@ -180,7 +173,7 @@ async def settle(
 
 _SAY_BY_HAND: Final = text(f"""
 INSERT INTO source_records (id, source, external_id, customer_id, payload, fields, said_at, agent_id)
-SELECT {UUID7}, '{HAND}', CAST(CAST(:customer_id AS uuid) AS text) || '/' || said.key, CAST(:customer_id AS uuid),
+SELECT {NEW_ID}, '{HAND}', CAST(CAST(:customer_id AS uuid) AS text) || '/' || said.key, CAST(:customer_id AS uuid),
        json_build_object(said.key, said.value), json_build_object(said.key, said.value), clock_timestamp(),
        CAST(:agent_id AS uuid)
 FROM jsonb_each(CAST(:said AS jsonb)) AS said
@@ -190,7 +183,7 @@ ON CONFLICT (source, external_id) DO UPDATE SET customer_id = excluded.customer_
 
 _SAY_DERIVED: Final = text(f"""
 INSERT INTO source_records (id, source, external_id, customer_id, payload, derived)
-VALUES ({UUID7}, '{DERIVED}', CAST(CAST(:customer_id AS uuid) AS text), CAST(:customer_id AS uuid), '{{}}',
+VALUES ({NEW_ID}, '{DERIVED}', CAST(CAST(:customer_id AS uuid) AS text), CAST(:customer_id AS uuid), '{{}}',
         CAST(:derived AS json))
 ON CONFLICT (source, external_id) DO UPDATE SET derived = excluded.derived, said_at = now(), updated_at = now()
 WHERE CAST(source_records.derived AS jsonb) IS DISTINCT FROM CAST(excluded.derived AS jsonb)

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import CursorResult, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from app.services.survivorship import UUID7
+from app.models.base import NEW_ID
 
 _PROMISED: Final = """
 SELECT l.id AS list_id, l.manager_id, c.id, c.next_call_at, CAST(l.inputs->'weights'->>'promised' AS float8) AS score
@@ -34,7 +34,7 @@ _ADD: Final = text(f"""
 WITH promised AS ({_PROMISED}),
 added AS (
     INSERT INTO call_list_entries (id, list_id, day, customer_id, position, score, source, reasons, added_later)
-    SELECT {UUID7}, p.list_id, :day, p.id,
+    SELECT {NEW_ID}, p.list_id, :day, p.id,
            (SELECT coalesce(max(e.position), 0) FROM call_list_entries e WHERE e.list_id = p.list_id)
                + row_number() OVER (PARTITION BY p.list_id ORDER BY p.next_call_at, p.id),
            p.score, 'added', jsonb_build_array(jsonb_build_object(

@@ -19,7 +19,7 @@ from app.domain.list_days import ListDay, list_day
 from app.domain.list_ranking import moved
 from app.domain.working_calendar import CalendarUnknown, WorkingCalendar
 from app.errors import Conflict, NotFound
-from app.models.base import new_id
+from app.models.base import NEW_ID, new_id
 from app.models.call_lists import CallList, CallListEntry, ListRearrangement
 from app.models.people import Agent
 from app.services.calendars import Calendars, calendar_not_known
@@ -27,7 +27,6 @@ from app.services.call_lists.inputs import Header, ranking_parameters
 from app.services.call_lists.notices import notices_of
 from app.services.call_lists.ranking import RANKED, REASONS, SOURCE
 from app.services.call_lists.rules import TeamRules, read_rules
-from app.services.survivorship import UUID7
 
 MADE_FROM: Final = time(5)
 """From this time of a working day on, by the organisation's clock, its lists are made."""
@@ -114,7 +113,7 @@ _FILL: Final = text(f"""
 {RANKED},
 entries AS (
     INSERT INTO call_list_entries (id, list_id, day, customer_id, position, score, source, reasons, carried_over)
-    SELECT {UUID7}, e.list_id, :day, e.customer_id, e.place, e.score, {SOURCE}, {REASONS}, e.left_over IS NOT NULL
+    SELECT {NEW_ID}, e.list_id, :day, e.customer_id, e.place, e.score, {SOURCE}, {REASONS}, e.left_over IS NOT NULL
     FROM chosen e WHERE e.place IS NOT NULL
     ORDER BY e.customer_id
     ON CONFLICT (customer_id, day) DO NOTHING
