@@ -18,7 +18,6 @@ NULL: Final = "\\N"
 NOW: Final = "now"
 """PostgreSQL's own word for the moment at which the transaction began."""
 
-CUSTOMER_COLUMNS: Final = ("id", "settled_at", *FIELDS)
 RECORD_COLUMNS: Final = tuple("id customer_id source external_id content_hash said_at payload fields derived".split())
 STAGED_COLUMNS: Final = tuple("row_no id external_id fingerprint said_at payload fields derived".split())
 PHONE_COLUMNS: Final = tuple("id customer_id e164 national_number bucket raw extension line_type is_primary".split())
@@ -45,9 +44,11 @@ class Batch:
     """Some rows as lines of COPY's text, table by table, and those that were not taken.
 
     Of fresh rows `customers`, `records` and `phones` are those tables' own; the others are put beside them first
-    (`staged`, `staged_phones`), and so are all items.
+    (`staged`, `staged_phones`), and so are all items. The columns of customers are those of which rows of the file may
+    say something, the same for all of its batches with fresh rows.
     """
 
+    customer_columns: tuple[str, ...] = ()
     customers: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     phones: list[str] = field(default_factory=list)
@@ -73,7 +74,9 @@ def tell(rows: Rows, header: Sequence[str], source: str) -> Batch:
         derived, follows = _derive(rows)
         record = _record(rows, header, derived)
         if fresh:
-            batch.customers.extend(_picked(_customers(ids, rows.fields, follows), fresh))
+            customers = _customers(ids, rows.fields, follows)
+            batch.customer_columns = tuple(customers)
+            batch.customers.extend(_picked(list(map("\t".join, zip(*customers.values(), strict=False))), fresh))
             batch.records.extend(
                 _picked(_lines(_new_ids(len(rows)), _TAB, ids, repeat(f"\t{source}\t"), *record), fresh)
             )
@@ -177,18 +180,17 @@ def _members(name: str, of_rows: Said) -> list[str]:
     return [f"{head}{_json(value)}" if value is not None else "" for value in of_rows.values]
 
 
-def _customers(ids: Sequence[str], fields: dict[str, Said], follows: dict[str, Said]) -> list[str]:
-    """New customers, one a row."""
-    columns: list[Iterable[str]] = [ids, repeat(NOW)]
+def _customers(ids: Sequence[str], fields: dict[str, Said], follows: dict[str, Said]) -> dict[str, Iterable[str]]:
+    """New customers by column, as far as anything is said; of the rest the table itself knows what nothing means."""
+    columns: dict[str, Iterable[str]] = {"id": ids, "settled_at": repeat(NOW)}
     for name in FIELDS:
         of_rows = fields[name].or_else(follows.get(name)) if name in fields else follows.get(name)
-        columns.append(_cells(of_rows, _IF_NOTHING_IS_SAID.get(name, NULL)))
-    return list(map("\t".join, zip(*columns, strict=False)))
+        if of_rows is not None:
+            columns[name] = _cells(of_rows, _IF_NOTHING_IS_SAID.get(name, NULL))
+    return columns
 
 
-def _cells(of_rows: Said | None, nothing: str) -> Iterable[str]:
-    if of_rows is None:
-        return repeat(nothing)
+def _cells(of_rows: Said, nothing: str) -> Sequence[str]:
     if of_rows.is_plain:
         if None not in of_rows.values:
             return of_rows.values
