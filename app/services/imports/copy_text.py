@@ -20,8 +20,8 @@ NOW: Final = "now"
 
 RECORD_COLUMNS: Final = tuple("id customer_id source external_id content_hash said_at payload fields derived".split())
 STAGED_COLUMNS: Final = tuple("row_no id external_id fingerprint said_at payload fields derived".split())
-PHONE_COLUMNS: Final = tuple("id customer_id e164 national_number bucket raw extension line_type is_primary".split())
-STAGED_PHONE_COLUMNS: Final = ("row_no", *PHONE_COLUMNS[:1], *PHONE_COLUMNS[2:])
+PHONE_COLUMNS: Final = tuple("customer_id id e164 national_number bucket raw extension line_type is_primary".split())
+STAGED_PHONE_COLUMNS: Final = ("row_no", *PHONE_COLUMNS[1:])
 ITEM_COLUMNS: Final = tuple("row_no id customer_id kind external_id told".split())
 
 _IF_NOTHING_IS_SAID: Final = {
@@ -83,7 +83,7 @@ def tell(rows: Rows, header: Sequence[str], source: str) -> Batch:
             batch.phones.extend(_phones(rows, fresh, ids))
         if known:
             batch.staged.extend(_picked(_lines(map(str, rows.numbers), _TAB, ids, _TAB, *record), known))
-            batch.staged_phones.extend(_phones(rows, known, None))
+            batch.staged_phones.extend(_phones(rows, known, rows.numbers))
     for place in rows.read_as(How.ITEMS_ONLY):
         batch.staged.append(f"{rows.numbers[place]}\t{NULL}\t{_escaped(rows.external_ids[place])}{_NOTHING_SAID}")
     if rows.items:
@@ -117,7 +117,7 @@ def _picked(lines: list[str], places: Sequence[int]) -> list[str]:
     return lines if len(places) == len(lines) else [lines[place] for place in places]
 
 
-def _derive(rows: Rows) -> tuple[list[str], dict[str, Said]]:
+def _derive(rows: Rows) -> tuple[Sequence[str], dict[str, Said]]:
     """What follows from each row's number and place: as JSON, and by field."""
     regions = rows.fields["region"].values if "region" in rows.fields else repeat(None)
     keys = [
@@ -125,12 +125,9 @@ def _derive(rows: Rows) -> tuple[list[str], dict[str, Said]]:
         for phones, region in zip(rows.phones, regions, strict=False)
     ]
     follows = {key: dict(derive_from(*key)) for key in set(keys)}
-    texts = {key: _json(pairs) if pairs else NULL for key, pairs in follows.items()}
-    fields = {}
-    for name in DERIVABLE:
-        values = {key: pairs.get(name) for key, pairs in follows.items()}
-        fields[name] = said([values[key] for key in keys])
-    return [texts[key] for key in keys], fields
+    told = {key: (_json(pairs) if pairs else NULL, *map(pairs.get, DERIVABLE)) for key, pairs in follows.items()}
+    texts, *values = zip(*[told[key] for key in keys], strict=True)
+    return texts, {name: said(of_rows) for name, of_rows in zip(DERIVABLE, values, strict=True)}
 
 
 def _record(rows: Rows, header: Sequence[str], derived: Sequence[str]) -> list[Iterable[str]]:
@@ -204,15 +201,15 @@ def _cell(value: Any) -> str:
     return "t" if value is True else _json(value)
 
 
-def _phones(rows: Rows, places: Sequence[int], customer_ids: Sequence[str] | None) -> Iterator[str]:
-    """The numbers of these rows, by their customers or, where those are not known yet, beside the rows' numbers."""
+def _phones(rows: Rows, places: Sequence[int], whose: Sequence[object]) -> Iterator[str]:
+    """The numbers of these rows, each behind `whose` it is: the customer's id, or the row's number beside them."""
     ids = iter(_new_ids(sum(len(rows.phones[place]) for place in places)))
     for place in places:
         is_primary = "t"
         for raw, (e164, national_number, bucket, line_type, extension, _, _) in rows.phones[place]:
-            ids_of = (next(ids), customer_ids[place]) if customer_ids else (str(rows.numbers[place]), next(ids))
-            written = _escaped(raw[:RAW_LENGTH]), _escaped(extension)
-            yield "\t".join((*ids_of, e164, national_number, bucket, *written, line_type, is_primary))
+            as_written = f"{_escaped(raw[:RAW_LENGTH])}\t{_escaped(extension)}"
+            number = f"{e164}\t{national_number}\t{bucket}\t{as_written}\t{line_type}"
+            yield f"{whose[place]}\t{next(ids)}\t{number}\t{is_primary}"
             is_primary = "f"
 
 
