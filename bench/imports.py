@@ -23,6 +23,7 @@ from app.embedded_postgres import EmbeddedPostgres
 from bench.dataset import FOLDER
 from bench.machine import CpuMeter, first_process
 from bench.report import Goal, Section
+from bench.workbooks import make_workbook
 
 _DATABASE: Final = "bench_import"
 _SURNAMES: Final = (
@@ -88,12 +89,20 @@ class _Run:
     said: str
 
 
-async def measure_imports(server: EmbeddedPostgres, *, rows: int) -> Section:
-    """Copy, import, import again, and what each took."""
-    path = FOLDER / f"customers-{rows}.csv"
+async def measure_imports(server: EmbeddedPostgres, *, rows: int, as_workbook: bool = False) -> Section:
+    """Copy, import, import again, and what each took.
+
+    Args:
+        as_workbook: import the file as a workbook; copied is the CSV file of the same rows.
+    """
+    table = FOLDER / f"customers-{rows}.csv"
+    path = table.with_suffix(".xlsx") if as_workbook else table
     if not path.exists():
         print(f"Making a file of {rows:,} customers, once …", flush=True)
-        make_file(path, rows)
+        if not table.exists():
+            make_file(table, rows)
+        if as_workbook:
+            make_workbook(table, path)
     mapping = FOLDER / "mapping.toml"
     mapping.write_text(MAPPING, encoding="utf-8")
     admin = await asyncpg.connect(server.dsn("postgres", user="postgres"))
@@ -102,7 +111,7 @@ async def measure_imports(server: EmbeddedPostgres, *, rows: int) -> Section:
         await admin.execute(f"CREATE DATABASE {_DATABASE} OWNER callcard")
         await asyncio.to_thread(migrate.upgrade, server.dsn(_DATABASE))
         meter = CpuMeter(await first_process(admin))
-        copied = await _copy(server, path)
+        copied = await _copy(server, table)
         first = await _import(server, path, mapping, meter)
         again = await _import(server, path, mapping, meter)
     finally:
@@ -120,7 +129,7 @@ async def measure_imports(server: EmbeddedPostgres, *, rows: int) -> Section:
         ]
 
     return Section(
-        f"Import of {rows:,} customers with 1.4 phones, beside COPY of the same file",
+        f"Import of {rows:,} customers with 1.4 phones out of {path.suffix[1:].upper()}, beside COPY of CSV",
         ["", "seconds", "rows/s", "CPU s of PostgreSQL", "CPU s of ours", "MiB at most"],
         [
             ["COPY into one table", f"{copied:.1f}", f"{rows / copied:,.0f}", "", "", ""],

@@ -17,12 +17,13 @@ from app.domain.survivorship import RESERVED
 from app.models.imports import Import, ImportState
 from app.services import search_index
 from app.services.hotline import Hotline, read_hotline
-from app.services.imports.files import BadFile, open_table
+from app.services.imports.files import open_table
 from app.services.imports.jobs import begin_local, local_file, rejects_as_csv
 from app.services.imports.preview import Preview, preview
 from app.services.imports.rows import House
 from app.services.imports.running import Progress as Done
 from app.services.imports.running import Watcher, run_import
+from app.services.imports.tables import BadFile
 
 _SHOWN = 4
 """So many rows fit beside each other on a terminal."""

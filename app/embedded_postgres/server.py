@@ -66,8 +66,12 @@ _RESERVED = {*_FIXED_SETTINGS, "cluster_name", "unix_socket_directories", "data_
 _WHAT_IS_THERE = """
 SELECT current_setting('server_version'),
        EXISTS (SELECT FROM pg_roles WHERE rolname = 'callcard'),
+       EXISTS (SELECT FROM pg_roles WHERE rolname = 'callcard'
+               AND has_parameter_privilege(oid, 'session_replication_role', 'SET')),
        EXISTS (SELECT FROM pg_database WHERE datname = 'callcard')"""
 _MAKE_ROLE = "CREATE ROLE callcard LOGIN CREATEDB"
+# Whoever owns tables may drop their foreign keys anyway; with this an import can go without them for a moment.
+_LET_IMPORT = "GRANT SET ON PARAMETER session_replication_role TO callcard"
 _MAKE_DATABASE = "CREATE DATABASE callcard OWNER callcard"
 
 _STOP_SECONDS = 30.0
@@ -244,8 +248,9 @@ class EmbeddedPostgres:
 
         `as_it_is`: one that runs with other settings than ours goes on with them, because others use it.
         """
-        self._version, has_role, has_database = self._when_ready(as_it_is=as_it_is).strip().split("|")
+        self._version, has_role, may_import, has_database = self._when_ready(as_it_is=as_it_is).strip().split("|")
         missing = [_MAKE_ROLE] if has_role == "f" else []
+        missing += [_LET_IMPORT] if may_import == "f" else []
         missing += [_MAKE_DATABASE] if has_database == "f" else []
         for statement in missing:
             answer = self._ask(statement)

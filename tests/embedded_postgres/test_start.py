@@ -59,6 +59,16 @@ def test_the_application_is_no_superuser_but_may_make_databases(data_dir: Path) 
         assert value(server.dsn("a b/?&"), "SELECT current_database()::text") == "a b/?&"
 
 
+def test_an_import_may_go_without_look_ups(data_dir: Path) -> None:
+    may = "SELECT has_parameter_privilege('session_replication_role', 'SET')"
+    with start(data_dir) as server:
+        assert value(server.dsn(), may) is True
+        value(server.dsn(user="postgres"), "REVOKE SET ON PARAMETER session_replication_role FROM callcard")
+        assert value(server.dsn(), may) is False
+    with start(data_dir) as server:
+        assert value(server.dsn(), may) is True, "also where an earlier version made the database"
+
+
 def test_the_dsn_serves_sqlalchemy_too(data_dir: Path) -> None:
     with start(data_dir) as server:
 

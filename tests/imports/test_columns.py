@@ -234,6 +234,8 @@ def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
         assert [
             (line["e164"], line["raw"], line["is_primary"]) for line in lines if line["customer_id"] == columns["id"]
         ] == [(line.e164, raw[:64], "f" if no else "t") for no, (raw, line) in enumerate(phones)]
+    # Nobody looks afterwards whether they are there.
+    assert {unescaped(line)[1] for line in batch.phones} <= {unescaped(line)[0] for line in batch.customers}
     ids = [line.partition("\t")[0] for line in (*batch.customers, *batch.records, *batch.phones, *batch.items)]
     assert len(set(ids)) == len(batch.customers) + len(batch.records) + len(batch.phones) + len({*batch.items})
 

@@ -9,7 +9,7 @@ import pytest
 
 from app.db import Database
 from app.models import Customer, ImportState, SourceRecord
-from app.services.imports import files
+from app.services.imports import files, workbooks
 from app.services.imports.jobs import rejects_as_csv
 from tests.imports.support import (
     HEADER,
@@ -202,7 +202,7 @@ async def test_fault_25_a_bomb_and_a_giant(database: Database, tmp_path: Path, m
         archive.writestr("xl/workbook.xml", b"<workbook/>")
         for no in range(20):
             archive.writestr(f"xl/worksheets/sheet{no}.xml", bytes(1 << 20))
-    monkeypatch.setattr(files, "LARGEST_SHEETS", 10 << 20)
+    monkeypatch.setattr(workbooks, "LARGEST_STREAMED", 10 << 20)
     monkeypatch.setattr(files, "LARGEST_FILE", 1 << 20)
 
     bombed = await feed(database, tmp_path / "a.xlsx", bomb.getvalue())

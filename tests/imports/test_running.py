@@ -4,12 +4,17 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import make_url, select, text
 
 from app.db import Database
+from app.embedded_postgres import EmbeddedPostgres
 from app.models import Customer, CustomerChange, CustomerPhone, Import, ImportState, Interaction, Purchase, SourceRecord
 from app.services.imports.running import Progress, SourceBusy, holding_source
 from app.services.survivorship import say_by_hand, settle
@@ -169,6 +174,60 @@ async def test_orders_of_customers_that_the_source_has_told_of(database: Databas
     assert await rejects(database, job) == [(3, "unknown_customer"), (4, "bad_date")]
     assert ended(job) == (1, 0, 0, 2)
     assert await count(database, Customer) == 1
+
+
+@asynccontextmanager
+async def plain_role(server: EmbeddedPostgres, database_url: str) -> AsyncIterator[Database]:
+    """The database for somebody who may write to its tables and may set nothing."""
+    name, url = f"plain_{uuid4().hex}", make_url(database_url)
+    admin = await asyncpg.connect(server.dsn(url.database or "", user="postgres"))
+    await admin.execute(f"""
+        CREATE ROLE {name} LOGIN;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO {name};
+        GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {name};
+        GRANT TEMPORARY ON DATABASE {url.database} TO {name};
+    """)
+    database = Database(url.set(username=name).render_as_string(), pool_size=5, lane_size=0)
+    try:
+        yield database
+    finally:
+        await database.aclose()
+        await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        await admin.close()
+
+
+@pytest.mark.parametrize("is_plain", [False, True], ids=["who may go without", "who may not"])
+async def test_who_is_written_with_their_customer_is_not_looked_up(
+    postgres: EmbeddedPostgres, database: Database, database_url: str, tmp_path: Path, is_plain: bool
+) -> None:
+    """Triggers, as which foreign keys are checked, tell of what they are asked; what a row tells besides is checked."""
+    tables = ["customer_phones", "customers", "purchases", "source_records"]
+    async with database.session_scope() as session:
+        await session.execute(text("CREATE TABLE asked AS SELECT '' AS of WHERE false"))
+        await session.execute(text("GRANT ALL ON asked TO public"))
+        await session.execute(
+            text("""
+                CREATE FUNCTION ask() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN INSERT INTO asked VALUES (TG_TABLE_NAME); RETURN NULL; END $$
+            """)
+        )
+        for name in tables:
+            await session.execute(
+                text(f"CREATE TRIGGER asks AFTER INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION ask()")
+            )
+    mapping = ORDERS.replace('name = "姓名"', 'name = "姓名"\nphone = "手机"')
+    content = table("K-1,鲁大伟,D-1,空调,2025-10-18,,,,,,13800138000", header=f"{ORDERS_HEADER},手机")
+
+    if is_plain:
+        async with plain_role(postgres, database_url) as plain:
+            job = await feed(plain, tmp_path / "a.csv", content, mapping=mapping)
+    else:
+        job = await feed(database, tmp_path / "a.csv", content, mapping=mapping)
+
+    assert ended(job) == (1, 0, 0, 0)
+    async with database.session_scope() as session:
+        asked = list(await session.scalars(text("SELECT of FROM asked ORDER BY of")))
+    assert asked == (tables if is_plain else ["purchases"])
 
 
 async def test_two_imports_of_one_source_at_once(database: Database, tmp_path: Path) -> None:

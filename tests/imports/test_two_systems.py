@@ -65,7 +65,7 @@ def test_every_reason_is_in_the_docs() -> None:
     code = "\n".join(
         path.read_text("utf-8")
         for folder in ("app/domain/importing", "app/services/imports")
-        for path in sorted((DOCS.parent.parent / folder).glob("*.py"))
+        for path in sorted((DOCS.parent.parent / folder).rglob("*.py"))
     )
     reasons = set(re.findall(r'(?:BadCell|BadFile)\(\s*"([a-z_]+)"|Reject\(\s*[a-z_.]+, "([a-z_]+)"', code))
     flat = {one or other for one, other in reasons}

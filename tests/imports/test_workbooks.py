@@ -1,11 +1,14 @@
-"""XLSX: what a workbook's cells become."""
+"""What a workbook's cells become."""
 
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 from app.db import Database
 from app.models import ImportState
 from tests.imports.support import HEADER, MAPPING, customer_of, ended, feed, phones_of, rejects
-from tests.imports.workbooks import workbook
+from tests.imports.workbooks import ods, workbook
 
 TITLES = HEADER.split(",")
 
@@ -41,3 +44,34 @@ async def test_a_sheet_is_chosen(database: Database, tmp_path: Path) -> None:
     right = await feed(database, tmp_path / "a.xlsx", content, mapping=MAPPING + '[file]\nsheet = "客户"\n')
 
     assert (missing.error_code, wrong.error_code, ended(right)) == ("no_header", "no_sheet", (1, 0, 0, 0))
+
+
+async def test_a_row_need_not_be_as_wide_as_the_header(database: Database, tmp_path: Path) -> None:
+    """Nor is what is empty right of it too much; what is not makes a row too wide, however far away it stands."""
+    far = [*["S-3", "李四", "男"], *[None] * 600, "x"]
+    content = workbook(客户=[TITLES, ["S-1", "鲁大伟", "男"], ["S-2", "王芳", *[None] * 6, " "], far])
+
+    job = await feed(database, tmp_path / "a.xlsx", content)
+
+    assert (job.state, ended(job)) == (ImportState.DONE, (2, 0, 0, 1))
+    assert await rejects(database, job) == [(4, "too_many_cells")]
+
+
+async def test_a_header_has_not_more_than_500_columns(database: Database, tmp_path: Path) -> None:
+    content = workbook(客户=[[*TITLES, *map(str, range(493))], ["S-1", "鲁大伟", "男"]])
+
+    job = await feed(database, tmp_path / "a.xlsx", content)
+
+    assert (job.state, job.error_code) == (ImportState.FAILED, "too_many_columns")
+
+
+@pytest.mark.parametrize("write", [ods, workbook])
+async def test_rows_have_the_numbers_that_people_see(
+    database: Database, tmp_path: Path, write: Callable[..., bytes]
+) -> None:
+    """Also below rows that are empty."""
+    content = write(客户=[[], [], TITLES, ["S-1", "鲁大伟", "男"], [], ["S-2", "=cmd|x"]])
+
+    job = await feed(database, tmp_path / "a", content)
+
+    assert (ended(job), await rejects(database, job)) == ((1, 0, 0, 1), [(6, "formula")])

@@ -1,28 +1,23 @@
 """Somebody's table file as rows of text cells, whatever it was written by.
 
 CSV in UTF-8, UTF-16 (either with or without a byte order mark) or GB18030, which GBK and GB2312 are part of, with any
-delimiter; XLSX, XLS and ODS through calamine. A CSV file is read as it streams by; a workbook's sheet is held in memory
-by calamine, so its size is limited.
+delimiter, read as it streams by; and workbooks.
 """
 
 import codecs
 import csv
 import io
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
-from python_calamine import CalamineError, PasswordError, load_workbook
-
 from app.domain.importing.headers import field_of
 from app.domain.importing.mapping import FileFacts, plain_header
+from app.services.imports.tables import BadFile, Row
+from app.services.imports.workbooks import open_sheet
 
 LARGEST_FILE: Final = 2 * 1024**3
-LARGEST_SHEETS: Final = 1024**3
-"""So many bytes a workbook may unpack to; a sheet of a million rows and a dozen columns has about half of it."""
 MOST_COLUMNS: Final = 500
 HEADER_WITHIN: Final = 20
 """The header is looked for in so many first rows."""
@@ -33,21 +28,6 @@ _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _BOMS: Final = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _DELIMITERS: Final = ",;\t|"
 _BINARY: Final = (b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"Rar!", b"7z\xbc\xaf")
-
-Row = tuple[int, list[str]]
-
-
-def _nothing() -> None:
-    """What there is to close of a workbook."""
-
-
-class BadFile(Exception):
-    """A file that cannot be read as a table. `code` is stable, `detail` says what to do about it."""
-
-    def __init__(self, code: str, detail: str) -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +48,7 @@ class Table:
     encoding: str | None
     delimiter: str | None
     sheet: str | None
-    close: Callable[[], None] = _nothing
+    close: Callable[[], None]
 
     def __enter__(self) -> Self:
         return self
@@ -86,7 +66,8 @@ def open_table(path: Path, facts: FileFacts, wanted: Sequence[str] | None) -> Ta
 
     Raises:
         BadFile: `no_file`, `empty_file`, `too_large`, `encrypted`, `zip_bomb`, `not_a_table`, `bad_encoding`,
-            `no_sheet`, `no_header`, `too_many_columns`. Reading on may raise `broken_quotes`.
+            `no_sheet`, `no_header`, `too_many_columns`. Reading on may raise `broken_quotes`, or, for a workbook,
+            `not_a_table`, `zip_bomb` and `no_room`.
     """
     try:
         size = path.stat().st_size
@@ -206,74 +187,20 @@ def _delimiter_of(head: str) -> str:
 
 
 def _open_workbook(path: Path, facts: FileFacts, wanted: Sequence[str] | None, *, is_zip: bool) -> Table:
-    if is_zip:
-        _check_zip(path)
-    elif b"E\x00n\x00c\x00r\x00y\x00p\x00t\x00e\x00d\x00P\x00a\x00c\x00k\x00a\x00g\x00e" in path.read_bytes():
-        raise BadFile("encrypted", "The workbook is locked with a password. Save it without one, and try again.")
+    sheet = open_sheet(path, facts.sheet, is_zip=is_zip, widest=MOST_COLUMNS)
     try:
-        workbook = load_workbook(path)
-        names = workbook.sheet_names
-        if not names or (facts.sheet is not None and facts.sheet not in names):
-            raise BadFile("no_sheet", f"There is no sheet {facts.sheet!r}; there are {', '.join(names) or 'none'}.")
-        name = facts.sheet or names[0]
-        sheet = workbook.get_sheet_by_name(name)
-        height = sheet.total_height
-        done = 0
-
-        def told() -> Iterator[Row]:
-            nonlocal done
-            for number, cells in enumerate(sheet.iter_rows(), start=(sheet.start or (0, 0))[0] + 1):
-                done = number
-                texts = [_as_text(cell) for cell in cells]
-                if any(text.strip() for text in texts):
-                    yield number, texts
-
-        header_row, header, rows = _find_header(told(), facts, wanted)
-    except PasswordError:
-        raise BadFile(
-            "encrypted", "The workbook is locked with a password. Save it without one, and try again."
-        ) from None
-    except (CalamineError, zipfile.BadZipFile, OSError, ValueError) as error:
-        raise BadFile("not_a_table", f"The workbook cannot be read: {error}") from None
-    return Table(header, header_row, rows, lambda: min(1.0, done / height) if height else 1.0, None, None, name)
+        filled = (row for row in sheet.rows if any(map(str.strip, row[1])))
+        header_row, header, rows = _find_header(filled, facts, wanted)
+    except BadFile:
+        sheet.close()
+        raise
+    return Table(header, header_row, _widened(rows, len(header)), sheet.progress, None, None, sheet.name, sheet.close)
 
 
-def _check_zip(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise BadFile("not_a_table", f"The workbook cannot be read: {error}") from None
-    unpacked = sum(entry.file_size for entry in entries)
-    if unpacked > LARGEST_SHEETS or len(entries) > 10_000:
-        raise BadFile(
-            "zip_bomb",
-            f"The workbook unpacks to {unpacked / 2**20:.0f} MiB; at most {LARGEST_SHEETS / 2**20:.0f} are taken. "
-            "Save it as CSV.",
-        )
-    names = {entry.filename for entry in entries}
-    if any(entry.flag_bits & 1 for entry in entries):
-        raise BadFile("encrypted", "The file is locked with a password. Save it without one, and try again.")
-    if not names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
-        raise BadFile("not_a_table", "The file is an archive and no workbook.")
-
-
-def _as_text(cell: Any) -> str:
-    if isinstance(cell, str):
-        return cell
-    if cell is None:
-        return ""
-    if isinstance(cell, bool):
-        return "true" if cell else "false"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e17:
-        return str(int(cell))
-    if isinstance(cell, datetime):
-        return cell.isoformat(" ") if cell.time() != time.min else cell.date().isoformat()
-    if isinstance(cell, date | time):
-        return cell.isoformat()
-    if isinstance(cell, timedelta):
-        return str(cell)
-    return str(cell)
+def _widened(rows: Iterator[Row], width: int) -> Iterator[Row]:
+    """Rows at least as wide as the header: a workbook does not say how wide a row is."""
+    for number, cells in rows:
+        yield number, cells + [""] * (width - len(cells))
 
 
 def _find_header(
@@ -298,7 +225,7 @@ def _find_header(
     while header and not header[-1]:
         header.pop()
     if len(header) > MOST_COLUMNS:
-        raise BadFile("too_many_columns", f"The file has {len(header)} columns; at most {MOST_COLUMNS} are taken.")
+        raise BadFile("too_many_columns", f"The file has more than {MOST_COLUMNS} columns.")
 
     def below() -> Iterator[Row]:
         yield from first[found + 1 :]

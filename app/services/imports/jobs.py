@@ -24,10 +24,11 @@ from app.domain.survivorship import RESERVED
 from app.errors import Conflict, Invalid, NotFound, TooLarge
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.schemas.imports import GuessedRow, ImportCreate, ImportGuess
-from app.services.imports.files import BadFile, open_table
+from app.services.imports.files import open_table
 from app.services.imports.preview import preview
 from app.services.imports.rows import House
 from app.services.imports.running import stored
+from app.services.imports.tables import BadFile
 from app.services.paging import Page, cut, decode_cursor
 
 _BLOCK: Final = 1 << 20

@@ -31,10 +31,11 @@ from app.errors import Conflict
 from app.models.customers import SourceRecord
 from app.models.imports import Import, ImportContent, ImportReject, ImportState
 from app.models.records import Source
-from app.services.imports.files import BadFile, Row, Table, open_table
+from app.services.imports.files import Table, open_table
 from app.services.imports.helper import Helper, ReadBatch
 from app.services.imports.keys import Cells, How, Keys, Reject
 from app.services.imports.rows import House, ToRead
+from app.services.imports.tables import BadFile, Row
 from app.services.imports.writing import Outcome, write
 
 CHUNK: Final = 3_000

@@ -1,14 +1,15 @@
 """Writing what a chunk of rows says, in one transaction of set-based SQL.
 
 Customers that the source has never told of go by COPY straight to where they belong: a single record settles to what
-it says itself, so `copy_text.py` has their columns ready. What is said of known ones comes by COPY into tables that
-last as long as the transaction; it replaces what the source said before, and the customers are settled by the same
-statement as everywhere else (`services/survivorship.py`). They are locked in the order of their ids before anything is
-written.
+it says itself, so `copy_text.py` has their columns ready. Their records and numbers are written with them, so nobody
+else can have taken the customers away, and foreign keys are not looked up for them (decision 0025). What is said of
+known ones comes by COPY into tables that last as long as the transaction; it replaces what the source said before, and
+the customers are settled by the same statement as everywhere else (`services/survivorship.py`). They are locked in the
+order of their ids before anything is written.
 """
 
-import io
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -38,6 +39,10 @@ _SETTINGS: Final = (
     "SET LOCAL jit = off",
     "SET LOCAL work_mem = '64MB'",
 )
+_TRIGGERS: Final = text("""
+SELECT set_config('session_replication_role', :role, true)
+WHERE has_parameter_privilege('session_replication_role', 'SET')
+""")
 _TABLES: Final = (
     """CREATE TEMP TABLE import_rows (
         row_no bigint NOT NULL, id uuid, external_id text NOT NULL, fingerprint bytea, said_at timestamptz,
@@ -242,9 +247,11 @@ async def write(
     for setting in _SETTINGS:
         await session.execute(text(setting))
     connection: asyncpg.Connection = (await (await session.connection()).get_raw_connection()).driver_connection
-    await _copy(connection, "customers", CUSTOMER_COLUMNS, batch.customers, has_codes=not is_dry_run)
-    await _copy(connection, "source_records", RECORD_COLUMNS, batch.records)
-    await _copy(connection, "customer_phones", PHONE_COLUMNS, batch.phones)
+    if batch.customers:
+        async with _no_look_ups(session):
+            await _copy(connection, "customers", CUSTOMER_COLUMNS, batch.customers, has_codes=not is_dry_run)
+            await _copy(connection, "source_records", RECORD_COLUMNS, batch.records)
+            await _copy(connection, "customer_phones", PHONE_COLUMNS, batch.phones)
     created = batch.customers.count(b"\n")
     if not batch.staged and not batch.items:
         return Outcome(created, 0, 0, [])
@@ -270,6 +277,15 @@ async def write(
     return outcome
 
 
+@asynccontextmanager
+async def _no_look_ups(session: AsyncSession) -> AsyncIterator[None]:
+    """Have foreign keys not looked up in this block, if we may: for rows that refer to rows of the same block alone."""
+    await session.execute(_TRIGGERS, {"role": "replica"})
+    yield
+    # After an error the transaction is undone, and this with it.
+    await session.execute(_TRIGGERS, {"role": "origin"})
+
+
 async def _copy(
     connection: asyncpg.Connection, table: str, columns: Sequence[str], content: bytes, *, has_codes: bool = True
 ) -> None:
@@ -278,7 +294,7 @@ async def _copy(
     if not has_codes:
         columns = ("code", *columns)
         content = b"".join(_with_code(content))
-    await connection.copy_to_table(table, source=io.BytesIO(content), columns=columns, format="text")
+    await connection.copy_to_table(table, source=memoryview(content), columns=columns, format="text")
 
 
 def _with_code(content: bytes) -> Iterator[bytes]:
