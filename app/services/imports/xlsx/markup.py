@@ -33,6 +33,20 @@ class Handlers(NamedTuple):
     texts: list[str] | None = None
 
 
+class Plain(NamedTuple):
+    """What a document mostly consists of, in the form that nearly all programs write, which one look can tell.
+
+    Attributes:
+        end: with which each of these elements ends.
+        form: of any number of them in UTF-8, one right behind the other; such that it cannot mean anything else.
+        told: what is called for them.
+    """
+
+    end: bytes
+    form: re.Pattern[bytes]
+    told: Callable[[str], None]
+
+
 def damaged(what: str) -> BadFile:
     """That a workbook is not as it should be."""
     return BadFile("not_a_table", f"The workbook cannot be read: {what}.")
@@ -45,17 +59,34 @@ class Markup:
         root: what the outermost element must be called.
         handlers: who is told of all elements in it, given what stands before a name of the outermost one's namespace.
         namespaces: the outermost element must be of one of them.
+        plain: what need not be told element by element, once `mark` was called at the end of such an element.
     """
 
-    def __init__(self, root: str, handlers: Callable[[str], Handlers], *, namespaces: tuple[str, ...] = MAIN) -> None:
+    def __init__(
+        self,
+        root: str,
+        handlers: Callable[[str], Handlers],
+        *,
+        namespaces: tuple[str, ...] = MAIN,
+        plain: Plain | None = None,
+    ) -> None:
         self._root = root
         self._handlers = handlers
         self._namespaces = namespaces
+        self._plain = plain
         self._texts: list[str] = []
+        self._is_utf_8 = True
+        self._fed = 0
+        self._marked = -1
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
+        self._parser.XmlDeclHandler = self._declare
         self._parser.StartDoctypeDeclHandler = _refuse
         self._parser.StartElementHandler = self._begin
+
+    def mark(self) -> None:
+        """What has just ended may be followed by what is plain."""
+        self._marked = self._parser.CurrentByteIndex
 
     def feed(self, blocks: Iterable[bytes]) -> Iterator[None]:
         """Gives a turn after each block, when what stands in it has been told.
@@ -63,20 +94,47 @@ class Markup:
         Raises:
             BadFile: it is no XML, another document, or something in it does not end.
         """
-        parser, fed = self._parser, 0
-        try:
-            for block in blocks:
-                parser.Parse(block, False)
-                fed += len(block)
-                # What has no end yet the parser keeps, and begins anew with every block.
-                if fed - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG:
-                    raise damaged(f"a tag is longer than {_LONGEST_TAG:,} bytes")
-                _check_length(sum(map(len, self._texts)))
-                yield
-            parser.Parse(b"", True)
+        left = b""
+        for block in blocks:
+            piece = left + block
+            end = piece.rfind(self._plain.end) + len(self._plain.end) if self._plain and self._plain.end in piece else 0
+            left = piece[end:] if end else b""
+            if end == 0:
+                self._parse(piece)
+            elif not self._is_plain(piece[:end]):
+                self._parse(piece[:end])
             yield
+        self._parse(left)
+        self._parse(b"", is_last=True)
+        yield
+
+    def _is_plain(self, piece: bytes) -> bool:
+        """Tell a piece at once, if that can be; gives whether it was."""
+        plain = self._plain
+        assert plain is not None
+        # Marked where the parser stands: neither in another element nor in a comment.
+        if self._marked != self._fed - len(plain.end) or not self._is_utf_8 or not plain.form.fullmatch(piece):
+            return False
+        try:
+            text = piece.decode()
+        except UnicodeDecodeError:
+            return False
+        plain.told(text)
+        return True
+
+    def _parse(self, piece: bytes, *, is_last: bool = False) -> None:
+        try:
+            self._parser.Parse(piece, is_last)
         except expat.ExpatError as error:
             raise damaged(str(error)) from None
+        self._fed += len(piece)
+        # What has no end yet the parser keeps, and begins anew with every piece.
+        if self._fed - max(self._parser.CurrentByteIndex, 0) > _LONGEST_TAG:
+            raise damaged(f"a tag is longer than {_LONGEST_TAG:,} bytes")
+        _check_length(sum(map(len, self._texts)))
+
+    def _declare(self, _: str, encoding: str | None, __: int) -> None:
+        self._is_utf_8 = encoding is None or encoding.casefold() == "utf-8"
 
     def _begin(self, name: str, _: Attributes) -> None:
         namespace, local = name.rpartition(" ")[::2]
@@ -148,8 +206,7 @@ class RichText:
     def end(self, name: str) -> None:
         """An element ends."""
         if name == self._text and not self._aloud_at:
-            text = "".join(self.texts)
-            text = unescaped(text if self._is_kept else text.strip(_BLANKS))
+            text = said("".join(self.texts), is_kept=self._is_kept)
             if text:
                 self.said.append(text)
                 self._length += len(text)
@@ -164,6 +221,11 @@ class RichText:
         self.said.clear()
         self._length = 0
         return said
+
+
+def said(text: str, *, is_kept: bool) -> str:
+    """What a text says, with the spaces at its ends or without."""
+    return unescaped(text if is_kept else text.strip(_BLANKS))
 
 
 def unescaped(text: str) -> str:
