@@ -240,6 +240,13 @@ def test_rows_as_programs_write_them() -> None:
     assert ours(sheet_of(rows)) == {1: ["1"], 5: ["", "5"], 6: ["6"]}
 
 
+def test_a_sheet_may_have_cells_at_both_ends() -> None:
+    """Of which calamine would make 17 thousand million cells."""
+    rows = "<row r='1'><c r='A1'><v>1</v></c></row><row r='1048576'><c r='XFD1048576'><v>2</v></c></row>"
+
+    assert ours(sheet_of(rows)) == {1: ["1"], 1_048_576: [*[""] * WIDEST, "2"]}
+
+
 @pytest.mark.parametrize(("style", "shown"), [(14, "2025-10-21"), (31, "2025-10-21"), (57, "2025-10-21"), (9, "45951")])
 def test_formats_that_have_no_code(style: int, shown: str) -> None:
     """Those of Chinese dates too, which calamine takes for numbers."""
