@@ -96,28 +96,33 @@ class Markup:
         """
         left = b""
         for block in blocks:
-            piece = left + block
-            end = piece.rfind(self._plain.end) + len(self._plain.end) if self._plain and self._plain.end in piece else 0
-            left = piece[end:] if end else b""
-            if end == 0:
+            piece, left = self._cut(left + block)
+            if not self._is_plain(piece):
                 self._parse(piece)
-            elif not self._is_plain(piece[:end]):
-                self._parse(piece[:end])
             yield
         self._parse(left)
         self._parse(b"", is_last=True)
         yield
 
+    def _cut(self, piece: bytes) -> tuple[bytes, bytes]:
+        """What can be told by now, and what has come in of the next element."""
+        if self._plain is None or self._plain.end not in piece:
+            return piece, b""
+        end = piece.rfind(self._plain.end) + len(self._plain.end)
+        return piece[:end], piece[end:]
+
     def _is_plain(self, piece: bytes) -> bool:
         """Tell a piece at once, if that can be; gives whether it was."""
         plain = self._plain
-        assert plain is not None
         # Marked where the parser stands: neither in another element nor in a comment.
-        if self._marked != self._fed - len(plain.end) or not self._is_utf_8 or not plain.form.fullmatch(piece):
+        if plain is None or self._marked != self._fed - len(plain.end) or not self._is_utf_8:
+            return False
+        if not plain.form.fullmatch(piece):
             return False
         try:
             text = piece.decode()
         except UnicodeDecodeError:
+            # The parser says better what is wrong with it.
             return False
         plain.told(text)
         return True
