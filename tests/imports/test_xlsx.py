@@ -280,7 +280,8 @@ def test_texts_are_read_no_further_than_they_are_asked_for() -> None:
 
 PLAIN_ROWS = "".join(
     f'<row r="{no}" spans="1:3" x14ac:dyDescent="0.2"><c r="A{no}" t="s"><v>{no % 4}</v></c><c r="B{no}" s="1"/>'
-    f'<c r="C{no}" s="1"><v>{45951 + no}</v></c><c r="D{no}" t="b"><v>1</v></c></row>'
+    f'<c r="C{no}" s="1"><v>{45951 + no}</v></c><c r="D{no}" t="b"><v>1</v></c>'
+    f'<c r="E{no}" t="inlineStr"><is><t> &lt;{no}</t></is></c></row>'
     for no in range(1, 30)
 )
 PLAIN_TEXTS = ("<t>王</t>", "<t> a&lt;b </t>", '<t xml:space="preserve"> _x0026_amp;&amp; </t>', "<t/>")
@@ -297,7 +298,7 @@ def test_what_is_plain_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
 
     rows = ours(content, block=700)
 
-    assert (len(rows), rows[5]) == (29, ["a<b", "", "2025-10-26", "true"])
+    assert (len(rows), rows[5]) == (29, ["a<b", "", "2025-10-26", "true", "<5"])
     assert b"".join(parsed).count(b"</row>") < 8
     assert b"".join(parsed).count(b"</si>") < 40
 

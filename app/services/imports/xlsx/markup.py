@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 from xml.parsers import expat
+from xml.sax.saxutils import unescape
 
 from app.services.imports.tables import BadFile
 
@@ -14,6 +15,10 @@ MAIN: Final = (
 """What a spreadsheet's own names belong to: as Excel writes it, and in the strict form of ISO 29500."""
 LONGEST_TEXT: Final = 1 << 20
 """Of a cell, in characters; Excel takes 32,767."""
+
+_PLAIN: Final = r"[^<&\x00-\x08\x0b-\x1f]*+"
+PLAIN_TEXT: Final = rf'<t( xml:space="preserve")?>({_PLAIN}(?:&(?:amp|lt|gt);{_PLAIN})*+)</t>'
+"""A text element that one look can tell, as a pattern: whether its spaces count, and what stands in it."""
 
 _SPACE: Final = "http://www.w3.org/XML/1998/namespace space"
 _LONGEST_TAG: Final = 1 << 20
@@ -226,6 +231,11 @@ class RichText:
         self.said.clear()
         self._length = 0
         return said
+
+
+def plainly_said(kept: str, text: str) -> str:
+    """What a text says, given what `PLAIN_TEXT` finds of it."""
+    return said(unescape(text) if "&" in text else text, is_kept=bool(kept))
 
 
 def said(text: str, *, is_kept: bool) -> str:

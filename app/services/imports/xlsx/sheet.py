@@ -6,21 +6,31 @@ from typing import Final
 
 from app.domain.importing.sheet_values import Shown, iso_text, number_text
 from app.services.imports.tables import Row
-from app.services.imports.xlsx.markup import Attributes, Handlers, Markup, Plain, RichText, damaged, unescaped
+from app.services.imports.xlsx.markup import (
+    PLAIN_TEXT,
+    Attributes,
+    Handlers,
+    Markup,
+    Plain,
+    RichText,
+    damaged,
+    plainly_said,
+    unescaped,
+)
 
 LAST_ROW: Final = 1_048_576
 LAST_COLUMN: Final = 16_384
 
 _DIGITS: Final = "0123456789"
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_PLAIN_CELL: Final = (
-    r'<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="([0-9]{1,6})")?(?: t="([nsb])")?'
-    r"(?:/>|>(?:<v>([0-9A-Za-z.+-]{1,32})</v>)?</c>)"
-)
-_PLAIN_ROWS: Final = re.compile(
-    rf'(?:<row r="[0-9]{{1,7}}"(?: (?!r=|xmlns)[A-Za-z0-9:]+="[^"<>&]*")*+>(?:{_PLAIN_CELL})*+</row>)*+'.encode()
-)
-_PLAIN_CELLS: Final = re.compile(_PLAIN_CELL)
+_PLACE: Final = r'<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="([0-9]{1,6})")?'
+_HELD: Final = r'(?: t="([nsb])")?(?:/>|>(?:<v>([0-9A-Za-z.+-]{1,32})</v>)?</c>)'
+_INLINE: Final = rf' t="inlineStr"><is>{PLAIN_TEXT}</is></c>'
+_CELL: Final = f"{_PLACE}(?:{_HELD}|{_INLINE})"
+_ROW: Final = r'<row r="[0-9]{1,7}"(?: (?!r=|xmlns)[A-Za-z0-9:]+="[^"<>&]*")*+>'
+_PLAIN_ROWS: Final = re.compile(f"(?:{_ROW}(?:{_CELL})*+</row>)*+".encode())
+_PLAIN_CELL: Final = re.compile(_PLACE + _HELD)
+_PLAIN_CELL_OR_TEXT: Final = re.compile(_CELL)
 
 Cell = tuple[str, str, str, str]
 """Where it stands (the letters of its column, or none), its style, its type, and what it holds."""
@@ -135,9 +145,17 @@ def _plain(rows: _Rows) -> Plain:
     def told(text: str) -> None:
         for row in text.split("</row>")[:-1]:
             begin = len('<row r="')
-            rows.add(row[begin : row.index('"', begin)], _PLAIN_CELLS.findall(row))
+            cells = _PLAIN_CELL.findall(row) if "<is>" not in row else _with_texts(row)
+            rows.add(row[begin : row.index('"', begin)], cells)
 
     return Plain(b"</row>", _PLAIN_ROWS, told)
+
+
+def _with_texts(row: str) -> list[Cell]:
+    return [
+        (letters, style, "inlineStr", plainly_said(kept, text)) if text else (letters, style, kind, held)
+        for letters, style, kind, held, kept, text in _PLAIN_CELL_OR_TEXT.findall(row)
+    ]
 
 
 def _handlers(before: str, rows: _Rows, mark: Callable[[], None]) -> Handlers:

@@ -10,12 +10,20 @@ import re
 import tempfile
 from array import array
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, starmap
 from typing import Final
-from xml.sax.saxutils import unescape
 
 from app.services.imports.tables import BadFile
-from app.services.imports.xlsx.markup import Attributes, Handlers, Markup, Plain, RichText, damaged, said
+from app.services.imports.xlsx.markup import (
+    PLAIN_TEXT,
+    Attributes,
+    Handlers,
+    Markup,
+    Plain,
+    RichText,
+    damaged,
+    plainly_said,
+)
 
 MOST: Final = 1 << 25
 """So many texts are taken: 128 MiB of where they end."""
@@ -23,11 +31,8 @@ MOST: Final = 1 << 25
 _LARGEST: Final = (1 << 32) - 1
 """So many bytes of texts: where one ends is told in four bytes."""
 _AT_HAND: Final = 1 << 16
-_PLAIN_TEXT: Final = r"[^<&\x00-\x08\x0b-\x1f]*+"
-_PLAIN_ITEMS: Final = re.compile(
-    rf'(?:<si><t(?: xml:space="preserve")?>{_PLAIN_TEXT}(?:&(?:amp|lt|gt);{_PLAIN_TEXT})*+</t></si>)*+'.encode()
-)
-_PLAIN_ITEM: Final = re.compile(r'<t( xml:space="preserve")?>([^<]*)<')
+_PLAIN_ITEMS: Final = re.compile(rf"(?:<si>{PLAIN_TEXT}</si>)*+".encode())
+_PLAIN_TEXT: Final = re.compile(PLAIN_TEXT)
 
 
 class SharedStrings(dict[int, str]):
@@ -100,10 +105,7 @@ class SharedStrings(dict[int, str]):
 
     def _tell(self, items: str) -> None:
         """Items that are plain."""
-        self._fresh += [
-            said(unescape(text) if "&" in text else text, is_kept=bool(kept))
-            for kept, text in _PLAIN_ITEM.findall(items)
-        ]
+        self._fresh += starmap(plainly_said, _PLAIN_TEXT.findall(items))
 
     def _handlers(self, before: str) -> Handlers:
         item, rich, fresh = f"{before}si", RichText(before), self._fresh
