@@ -51,7 +51,7 @@ async def current_database(settings: Settings) -> AsyncIterator[Database]:
     async with address(settings) as dsn, outages_told():
         if not settings.is_production:
             await asyncio.to_thread(migrate.upgrade, dsn)
-        database = Database(dsn, pool_size=2, lane_size=0)
+        database = Database(dsn, lane_size=0)
         try:
             await _require_current(database)
             yield database

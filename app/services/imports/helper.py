@@ -5,10 +5,12 @@ content), and ends when its input does: also when whoever started it was killed.
 """
 
 import asyncio
+import fcntl
 import gc
 import marshal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO, Final
 
@@ -145,7 +147,14 @@ def _receive(asked: BinaryIO) -> Any:
     return marshal.loads(content)  # noqa: S302 - our own program's words
 
 
+def _widen(pipe: BinaryIO) -> None:
+    """Have the pipe take in so much at once that whoever reads it is seldom woken; where it can be."""
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _READ_AT_ONCE)
+
+
 if __name__ == "__main__":
+    _widen(sys.stdout.buffer)
     # Nothing that is made here goes round in circles, and looking for what does takes a tenth of the time.
     gc.disable()
     main(sys.stdin.buffer, sys.stdout.buffer)

@@ -8,7 +8,6 @@ the customers are settled by the same statement as everywhere else (`services/su
 order of their ids before anything is written.
 """
 
-import io
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -295,7 +294,7 @@ async def _copy(
     if not has_codes:
         columns = ("code", *columns)
         content = b"".join(_with_code(content))
-    await connection.copy_to_table(table, source=io.BytesIO(content), columns=columns, format="text")
+    await connection.copy_to_table(table, source=memoryview(content), columns=columns, format="text")
 
 
 def _with_code(content: bytes) -> Iterator[bytes]:
