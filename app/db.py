@@ -10,6 +10,7 @@ transaction. `docs/call-path.md` has the figures that decided it.
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,14 +18,20 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+from sqlalchemy import event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from app.telephony.port import CarrierAct
 
+ASKED_AFTER_SECONDS = 5.0
+"""A connection that has rested for longer is asked whether it is still there before it is used."""
+
 _NOTES = "after_commit"
+_USED_AT = "used_at"
 
 _OUTAGES = (
     OSError,
@@ -104,6 +111,25 @@ def driver_dsn(dsn: str) -> str:
     return url.render_as_string(hide_password=False)
 
 
+def _check_alive(connection: Any, entry: ConnectionPoolEntry, _given_out: Any) -> None:
+    """No connection is given out that has ended; the pool makes another instead.
+
+    What the server ended we have been told of. Of what the network lost nothing is heard, so a connection is asked
+    after it has rested: asking each time costs a transaction of its own, as much as many a request.
+    """
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError("the server ended it")
+    if time.monotonic() - entry.info.get(_USED_AT, time.monotonic()) > ASKED_AFTER_SECONDS:
+        try:
+            connection.ping()
+        except Exception as error:
+            raise DisconnectionError("it does not answer") from error
+
+
+def _note_use(_connection: Any, entry: ConnectionPoolEntry) -> None:
+    entry.info[_USED_AT] = time.monotonic()
+
+
 async def _keep_as_is(_connection: asyncpg.Connection) -> None:
     """Nothing on the lane changes a connection's settings, so the pool need not reset them after every use."""
 
@@ -136,9 +162,10 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=3,
-            pool_pre_ping=True,
             connect_args={"server_settings": self._settings, "timeout": 3},
         )
+        event.listen(self.engine.sync_engine, "checkout", _check_alive)
+        event.listen(self.engine.sync_engine, "checkin", _note_use)
         self._sessions = async_sessionmaker(self.engine, expire_on_commit=False)
         self._listeners: list[Callable[[AfterCommit], None]] = []
 

@@ -237,7 +237,7 @@ class Purchase(HasId, HasTimes, Base):
         Index(
             "ix_purchases_warranty_until",
             "warranty_until",
-            postgresql_include=["customer_id"],
+            postgresql_include=["customer_id", "id"],
             postgresql_where=text("warranty_until IS NOT NULL"),
         ),
         Index("ix_purchases_customer_id_purchased_on", "customer_id", text("purchased_on DESC"), "id"),

@@ -2,6 +2,7 @@
 
 from datetime import date
 
+import pytest
 from sqlalchemy import select
 
 from app.db import Database
@@ -9,6 +10,8 @@ from app.models import Agent, CallListLeftOut, Customer, ListStanding, Role
 from app.models.call_lists import ListRearrangement, RearrangementKind
 from tests.call_lists.support import at, listed, make, make_book, make_manager, size_is
 from tests.support import Served, SignIn
+
+pytestmark = pytest.mark.usefixtures("both_ways")
 
 THURSDAY, FRIDAY, MONDAY, TUESDAY = date(2026, 11, 26), date(2026, 11, 27), date(2026, 11, 30), date(2026, 12, 1)
 

@@ -20,7 +20,6 @@ from app.models import (
     ManagerAbsence,
 )
 from app.services.calendars import CalendarNotKnown
-from app.services.call_lists import inputs
 from app.services.call_lists.keeping import keep_lists
 from app.services.call_lists.making import DayOutOfReach, NoSuchManager, NotAWorkingDay
 from tests.call_lists.support import (
@@ -132,9 +131,8 @@ async def test_fault_22_two_schedulers_make_one_list_of_exactly_sixty(database: 
     assert (again.lists, again.entries) == (0, 0)
 
 
-@pytest.mark.parametrize("many", [100, 1], ids=["asked of each book", "asked of all customers at once"])
-async def test_who_is_left_out_and_why(database: Database, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
-    monkeypatch.setattr(inputs, "_MANY", many)
+@pytest.mark.usefixtures("both_ways")
+async def test_who_is_left_out_and_why(database: Database) -> None:
     async with database.session_scope() as session:
         await size_is(session, 20)
         manager, other = await make_manager(session), await make_manager(session)
@@ -208,6 +206,7 @@ async def test_who_is_left_out_and_why(database: Database, monkeypatch: pytest.M
     }
 
 
+@pytest.mark.usefixtures("both_ways")
 async def test_a_place_whose_window_is_closed_while_we_work_is_left_out(database: Database) -> None:
     async with database.session_scope() as session:
         manager = await make_manager(session)

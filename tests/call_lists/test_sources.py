@@ -11,6 +11,8 @@ from app.models import Agent, Contract, Customer, Purchase
 from app.services.call_lists.inputs import birthdays_on
 from tests.call_lists.support import at, entries_of, make, make_book, make_manager, size_is
 
+pytestmark = pytest.mark.usefixtures("both_ways")
+
 FRIDAY = date(2026, 11, 27)
 LATELY = at(date(2026, 11, 24))
 

@@ -5,10 +5,11 @@ import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from xml.sax.saxutils import escape, quoteattr
 
 import pytest
@@ -18,9 +19,10 @@ from hypothesis import strategies as st
 from python_calamine import load_workbook
 
 from app.domain.importing.sheet_values import as_text
-from app.services.imports.tables import BadFile
+from app.services.imports.tables import BadFile, Row
 from app.services.imports.workbooks import open_sheet
 from app.services.imports.xlsx import package, strings
+from app.services.imports.xlsx.markup import Markup
 from tests.imports.workbooks import MAIN, PACKAGE, RELATION, archive_of, shared, sheet_of
 
 WIDEST = 500
@@ -43,8 +45,9 @@ STYLE_PART = (
 
 
 @contextmanager
-def opened(content: bytes, sheet: str | None = None) -> Iterator[Iterator[tuple[int, list[str]]]]:
-    with tempfile.TemporaryDirectory() as folder:
+def opened(content: bytes, sheet: str | None = None, *, block: int = 1 << 16) -> Iterator[Iterator[Row]]:
+    """The rows of a workbook, of whose parts so many bytes are read at once."""
+    with tempfile.TemporaryDirectory() as folder, patch.object(package, "_BLOCK", block):
         path = Path(folder) / "a.xlsx"
         path.write_bytes(content)
         found = open_sheet(path, sheet, is_zip=True, widest=WIDEST)
@@ -54,8 +57,8 @@ def opened(content: bytes, sheet: str | None = None) -> Iterator[Iterator[tuple[
             found.close()
 
 
-def ours(content: bytes, sheet: str | None = None) -> dict[int, list[str]]:
-    with opened(content, sheet) as rows:
+def ours(content: bytes, sheet: str | None = None, *, block: int = 1 << 16) -> dict[int, list[str]]:
+    with opened(content, sheet, block=block) as rows:
         return dict(rows)
 
 
@@ -156,9 +159,9 @@ def sheets(draw: st.DrawFn) -> bytes:
     )
 
 
-@given(sheets())
-def test_a_sheet_is_read_as_by_calamine(content: bytes) -> None:
-    assert ours(content) == calamines(content)
+@given(sheets(), st.sampled_from([7, 30, 150, 1 << 16]))
+def test_a_sheet_is_read_as_by_calamine(content: bytes, block: int) -> None:
+    assert ours(content, block=block) == calamines(content)
 
 
 VALUES = st.one_of(
@@ -237,6 +240,13 @@ def test_rows_as_programs_write_them() -> None:
     assert ours(sheet_of(rows)) == {1: ["1"], 5: ["", "5"], 6: ["6"]}
 
 
+def test_a_sheet_may_have_cells_at_both_ends() -> None:
+    """Of which calamine would make 17 thousand million cells."""
+    rows = "<row r='1'><c r='A1'><v>1</v></c></row><row r='1048576'><c r='XFD1048576'><v>2</v></c></row>"
+
+    assert ours(sheet_of(rows)) == {1: ["1"], 1_048_576: [*[""] * WIDEST, "2"]}
+
+
 @pytest.mark.parametrize(("style", "shown"), [(14, "2025-10-21"), (31, "2025-10-21"), (57, "2025-10-21"), (9, "45951")])
 def test_formats_that_have_no_code(style: int, shown: str) -> None:
     """Those of Chinese dates too, which calamine takes for numbers."""
@@ -268,6 +278,83 @@ def test_texts_are_read_no_further_than_they_are_asked_for() -> None:
             list(read)
 
 
+PLAIN_ROWS = "".join(
+    f'<row r="{no}" spans="1:3" x14ac:dyDescent="0.2"><c r="A{no}" t="s"><v>{no % 4}</v></c><c r="B{no}" s="1"/>'
+    f'<c r="C{no}" s="1"><v>{45951 + no}</v></c><c r="D{no}" t="b"><v>1</v></c>'
+    f'<c r="E{no}" t="inlineStr"><is><t> &lt;{no}</t></is></c></row>'
+    for no in range(1, 30)
+)
+PLAIN_TEXTS = ("<t>王</t>", "<t> a&lt;b </t>", '<t xml:space="preserve"> _x0026_amp;&amp; </t>', "<t/>")
+
+
+def test_what_is_plain_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of rows and texts as Excel writes them the parser sees the first ones only."""
+    parsed: list[bytes] = []
+    parse = Markup._parse
+    monkeypatch.setattr(
+        Markup, "_parse", lambda self, piece, **more: (parsed.append(piece), parse(self, piece, **more))
+    )
+    content = sheet_of(PLAIN_ROWS.replace("x14ac:", ""), strings=shared(*PLAIN_TEXTS[:3] * 30, PLAIN_TEXTS[3]))
+
+    rows = ours(content, block=700)
+
+    assert (len(rows), rows[5]) == (29, ["a<b", "", "2025-10-26", "true", "<5"])
+    assert b"".join(parsed).count(b"</row>") < 8
+    assert b"".join(parsed).count(b"</si>") < 40
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    ["<!--{}-->", "<![CDATA[{}]]>", "<?x {}?>", '<x xmlns="x">{}</x>', "<x:x xmlns:x='x'><![CDATA[{}]]></x:x>", "{}"],
+)
+def test_what_is_plain_is_read_as_by_the_parser(monkeypatch: pytest.MonkeyPatch, hidden: str) -> None:
+    """However it is cut into blocks, and where what looks like rows is none."""
+    row = '<row r="{0}"><c r="A{0}" t="s"><v>{1}</v></c></row>'
+    before, between, after = (
+        "".join(row.format(no, text) for no, text in told.items())
+        for told in ({1: 0, 2: 1, 3: 2}, {4: 1, 5: 2}, {7: 4, 8: 5, 9: 6})
+    )
+    texts = "".join(f"<si>{text}</si>" for text in PLAIN_TEXTS)
+    content = sheet_of(
+        before + hidden.format(between) + after,
+        strings=f"<sst {MAIN}>{texts}{hidden.format('<si><t>x</t></si>' * 3)}{texts}</sst>",
+    )
+
+    with monkeypatch.context() as changed:
+        changed.setattr(Markup, "_is_plain", lambda self, piece: False)
+        by_parser = ours(content)
+
+    assert list(by_parser) == [1, 2, 3, *([4, 5] if hidden == "{}" else []), 7, 8, 9]
+    assert all(ours(content, block=size) == by_parser for size in (*range(1, 90), *range(90, 700, 17)))
+
+
+def test_what_is_plain_in_another_encoding_is_read_by_the_parser() -> None:
+    """Its bytes would mean something in UTF-8, too."""
+    texts = f'<?xml version="1.0" encoding="iso-8859-1"?>{shared(*["<t>Ã©</t>"] * 9)}'.encode("iso-8859-1")
+    content = io.BytesIO(sheet_of(row("<c t='s'><v>8</v></c>")))
+    with zipfile.ZipFile(content, "a") as archive:
+        archive.writestr("xl/sharedStrings.xml", texts)
+
+    assert ours(content.getvalue(), block=100) == {1: ["Ã©"]}
+
+
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=3)), min_size=1, max_size=3), st.data())
+def test_whatever_is_changed_in_a_file_is_an_error_with_words(
+    harm: list[tuple[float, bytes]], data: st.DataObject
+) -> None:
+    """Or nothing that matters: never anything else."""
+    is_packed = data.draw(st.booleans())
+    content = bytearray(
+        sheet_of(PLAIN_ROWS.replace("x14ac:", ""), strings=shared(*PLAIN_TEXTS), styles=STYLE_PART, is_packed=is_packed)
+    )
+    for where, others in harm:
+        place = int(where * len(content))
+        content[place : place + len(others)] = others
+
+    with suppress(BadFile):
+        ours(bytes(content), block=data.draw(st.sampled_from([50, 1 << 16])))
+
+
 def test_parts_are_found_wherever_they_are() -> None:
     """In the archive's root, in another case, with backslashes, and in UTF-16."""
     parts = {
@@ -297,18 +384,18 @@ DOCTYPE = '<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a
     [
         ("<row r='2'/><row r='2'/>", {}, "row 2 stands after row 2"),
         ("<row r='1048577'/>", {}, "row 1048577 is below"),
-        ("<row r='x1y'/>", {}, "'1y'"),
+        ("<row r='x1y'/>", {}, "no number where one should be"),
         ("<row><row/></row>", {}, "a row stands in a row"),
         (row("<c><c/></c>"), {}, "a cell stands"),
         ("<c/>", {}, "a cell stands"),
         (row("<c><v><v/></v></c>"), {}, "a value stands"),
         (row("<c r='XFE1'/>"), {}, "no column 'XFE'"),
-        (row("<c r='1'/>"), {}, "no column ''"),
+        (row("<c r='1'/>"), {}, "no column '1'"),
         (row(f"<c r='{'A' * 99}1'/>"), {}, "no column 'AAAA"),
         (row("<c/>" * 16_385), {}, "more than 16,384"),
         (row("<c t='s'><v>7</v></c>"), {"strings": shared("<t>a</t>")}, "text 7, and there are 1"),
         (row("<c t='s'><v>-1</v></c>"), {"strings": shared("<t>a</t>")}, "text -1"),
-        (row("<c t='s'><v>a</v></c>"), {"strings": shared("<t>a</t>")}, "'a' where a number should be"),
+        (row("<c t='s'><v>a</v></c>"), {"strings": shared("<t>a</t>")}, "no number where one should be"),
         (row("<c t='s'><v>0</v></c>"), {}, "it has no /xl/sharedStrings.xml"),
         (row("<c t='s'><v>0</v></c>"), {"strings": f"<sst {MAIN}><si><si/></si></sst>"}, "a text stands in a text"),
         (row("<c t='s'><v>0</v></c>"), {"strings": SHEET}, "'worksheet' where 'sst' should be"),

@@ -67,7 +67,7 @@ def ods(**sheets: Sequence[Sequence[str]]) -> bytes:
     return archive_of(parts, mimetype="application/vnd.oasis.opendocument.spreadsheet")
 
 
-def sheet_of(rows: str, **changed: str) -> bytes:
+def sheet_of(rows: str, *, is_packed: bool = True, **changed: str) -> bytes:
     """A workbook of one sheet out of the markup of its rows; `changed` are other parts, by the last bit of their name.
 
     A part of which `changed` says nothing is left as it is, one of which it says "" is left out.
@@ -82,7 +82,7 @@ def sheet_of(rows: str, **changed: str) -> bytes:
         f'<Relationship Id="rId98" Type="{RELATION}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
     )
     parts |= {names[name]: content for name, content in changed.items()}
-    return archive_of({name: content for name, content in parts.items() if content})
+    return archive_of({name: content for name, content in parts.items() if content}, is_packed=is_packed)
 
 
 def shared(*items: str) -> str:
@@ -90,10 +90,10 @@ def shared(*items: str) -> str:
     return f"<sst {MAIN}>{''.join(f'<si>{item}</si>' for item in items)}</sst>"
 
 
-def archive_of(parts: Mapping[str, str], *, mimetype: str = "", **encodings: str) -> bytes:
+def archive_of(parts: Mapping[str, str], *, mimetype: str = "", is_packed: bool = True, **encodings: str) -> bytes:
     """An archive of parts that are XML, in UTF-8 or as `encodings` says for their names up to the dot."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED if is_packed else zipfile.ZIP_STORED) as archive:
         if mimetype:
             archive.writestr("mimetype", mimetype)
         for name, content in parts.items():

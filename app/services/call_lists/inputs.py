@@ -1,9 +1,10 @@
 """What the ranking statement is given: the day, the books, the rules of their teams, and when people may be called."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -19,10 +20,16 @@ from app.domain.working_calendar import CalendarUnknown, WorkingCalendar
 from app.services.calendars import Calendars
 from app.services.call_lists.occasions import BOOK
 
-_ZONES: Final = text(f"""
-SELECT DISTINCT c.time_zone FROM unnest(CAST(:managers AS uuid[])) AS l(manager_id) JOIN customers c ON {BOOK}
-WHERE c.time_zone IS NOT NULL
+# What lists are made of is read every day, and in memory.
+_PREPARE: Final = text(f"""
+SELECT set_config('plan_cache_mode', :plans, true), set_config('seq_page_cost', '0.5', true),
+       set_config('random_page_cost', '0.5', true), set_config('jit', 'off', true),
+       set_config('work_mem', '64MB', true), set_config('max_parallel_workers_per_gather', '0', true),
+       ARRAY(SELECT DISTINCT c.time_zone FROM unnest(CAST(:managers AS uuid[])) AS l(manager_id)
+             JOIN customers c ON {BOOK} WHERE c.time_zone IS NOT NULL) AS zones
 """)
+_FEW: Final = 20
+"""Up to so many lists are made by the plan that a connection keeps, for planning takes as long as making one list."""
 _MANY: Final = 100
 """From so many lists on it is quicker to look at all customers than at those of each book (see `occasions.py`)."""
 _GREETED_DAYS: Final = 5
@@ -65,13 +72,16 @@ class Header:
 async def ranking_parameters(
     session: AsyncSession, clock: ListDay, calendars: Calendars, headers: Sequence[Header], rules: Sequence[Rules]
 ) -> dict[str, Any]:
-    """What the ranking statement is given for these lists."""
-    zones = await session.scalars(_ZONES, {"managers": [header.manager_id for header in headers]})
+    """What the ranking statement is given for these lists. The database is set for it until the transaction ends."""
+    manager_ids = [header.manager_id for header in headers]
+    # One book is read by index, a thousand from end to end.
+    plans = "force_generic_plan" if len(headers) <= _FEW else "force_custom_plan"
+    zones = (await session.execute(_PREPARE, {"plans": plans, "managers": manager_ids})).one().zones
     hours = _working_hours(calendars.main, clock.day)
-    zone = calendars.main.zone
+    next_days = _days_after(calendars.main, clock.day)
     return {
-        **_of_day(clock, _days_after(calendars.main, clock.day), zone, rules),
-        "zone": zone.key,
+        **_of_day(clock, next_days[0], calendars.main.zone),
+        "rules": _told(rules, clock, next_days[-1]),
         "closed_zones": [each for each in zones if not _may_be_called(calendars.windows, hours, None, each)],
         "closed_codes": [
             f"+{code}%"
@@ -81,7 +91,7 @@ async def ranking_parameters(
         "are_many": len(headers) >= _MANY,
         "nos": list(range(len(headers))),
         "list_ids": [header.list_id for header in headers],
-        "manager_ids": [header.manager_id for header in headers],
+        "manager_ids": manager_ids,
         "rule_nos": [header.rules_no for header in headers],
     }
 
@@ -96,17 +106,18 @@ def birthdays_on(days: Sequence[date]) -> list[int]:
     return found
 
 
-def _of_day(clock: ListDay, next_days: Sequence[date], zone: ZoneInfo, rules: Sequence[Rules]) -> dict[str, Any]:
-    """The part that follows from the day. `next_days` are the working days after it, at least one."""
+@lru_cache(maxsize=8)
+def _of_day(clock: ListDay, next_day: date, zone: ZoneInfo) -> Mapping[str, Any]:
+    """The part that follows from the day, once for all lists of it. `next_day` is the working day after it."""
     day = clock.day
     # What falls on days off is told on the working day before (birthdays) or after (what is to end).
-    greeted = [day + timedelta(days=ahead) for ahead in range((next_days[0] - day).days)]
+    greeted = [day + timedelta(days=ahead) for ahead in range((next_day - day).days)]
     since = [day - timedelta(days=back) for back in range((day - clock.previous).days)]
-    festival_days = [day + timedelta(days=ahead) for ahead in range((next_days[-1] - day).days + 1)]
     return {
         "day": day,
         "day_start": _midnight(day, zone),
         "day_end": _midnight(day + timedelta(days=1), zone),
+        "zone": zone.key,
         "previous": clock.previous,
         "passed": list(clock.passed),
         "due_in": list(clock.due_in),
@@ -119,25 +130,31 @@ def _of_day(clock: ListDay, next_days: Sequence[date], zone: ZoneInfo, rules: Se
         "in_14": min(since) + timedelta(days=CONTRACT_DAYS[1]),
         "in_30": min(since) + timedelta(days=CONTRACT_DAYS[2]),
         "warranties_ending": [each + timedelta(days=WARRANTY_DAYS) for each in since],
-        "rules": json.dumps(
-            [
-                {
-                    "rule_no": number,
-                    "size": each.size,
-                    "round_days": clock.round_days,
-                    "weights": list(asdict(each.weights).values()),
-                    "quotas": list(asdict(each.quotas).values()),
-                    **asdict(each.sources),
-                    "festival": each.festival_near(festival_days),
-                }
-                for number, each in enumerate(rules)
-            ]
-        ),
     }
 
 
+def _told(rules: Sequence[Rules], clock: ListDay, festivals_until: date) -> str:
+    """The rules as the statement reads them; a festival that is no later than that day has its greetings now."""
+    ahead = (festivals_until - clock.day).days
+    festival_days = [clock.day + timedelta(days=days) for days in range(ahead + 1)]
+    return json.dumps(
+        [
+            {
+                "rule_no": number,
+                "size": each.size,
+                "round_days": clock.round_days,
+                "weights": list(asdict(each.weights).values()),
+                "quotas": list(asdict(each.quotas).values()),
+                **asdict(each.sources),
+                "festival": each.festival_near(festival_days),
+            }
+            for number, each in enumerate(rules)
+        ]
+    )
+
+
 def _midnight(day: date, zone: ZoneInfo) -> datetime:
-    return datetime.combine(day, time(0), tzinfo=zone)
+    return datetime.combine(day, time(0), tzinfo=zone).astimezone(UTC)
 
 
 def _days_ago(clock: ListDay, count: int) -> date:

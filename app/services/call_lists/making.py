@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -70,15 +71,6 @@ class Made:
     notices: int
 
 
-# What the lists are made of is read every day, and in memory.
-_SETTINGS: Final = text("""
-SELECT set_config('plan_cache_mode', :plans, true), set_config('seq_page_cost', '0.5', true),
-       set_config('random_page_cost', '0.5', true), set_config('jit', 'off', true),
-       set_config('work_mem', '64MB', true)
-""")
-_FEW: Final = 20
-"""Up to so many lists are made by the plan that a connection keeps, for planning takes as long as making one list."""
-
 _STANDING_IN: Final = """
 SELECT a.id, a.name, a.active, b.id AS absence_id, b.stand_in_id
 FROM agents a
@@ -99,12 +91,13 @@ WHERE ((a.active AND a.role = 'account_manager') OR EXISTS (
   AND NOT EXISTS (SELECT FROM call_lists l WHERE l.manager_id = a.id AND l.day = :day)
 ORDER BY a.id
 """)
-# So that each manager's lists are made day after day: who is left out is written down as a span of days.
-_ONE_AT_A_TIME: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('call lists', 0))")
+# By one maker at a time, so that each manager's lists are made day after day: who is left out is written down as a span
+# of days. What the statements after this one see is what the maker before has left.
 _CLAIM: Final = text("""
+WITH turn AS MATERIALIZED (SELECT pg_advisory_xact_lock(hashtextextended('call lists', 0)))
 INSERT INTO call_lists (id, manager_id, day, made_for_id, made_at, size, inputs)
 SELECT given.id, given.manager_id, :day, given.made_for_id, :now, given.size, given.inputs
-FROM jsonb_to_recordset(CAST(:lists AS jsonb)) AS given(
+FROM turn, jsonb_to_recordset(CAST(:lists AS jsonb)) AS given(
     id uuid, manager_id uuid, made_for_id uuid, size int, inputs jsonb
 )
 ON CONFLICT (manager_id, day) DO NOTHING RETURNING id
@@ -145,21 +138,27 @@ clocks AS (
     ON CONFLICT (customer_id) DO UPDATE SET manager_id = excluded.manager_id, counted_on = excluded.counted_on
 )
 SELECT no, CAST(max(CAST(figures AS text)) AS jsonb) AS figures, count(place) AS listed,
-       count(*) FILTER (WHERE out_reason = 'no_room') AS no_room
+       count(*) FILTER (WHERE out_reason = 'no_room') AS no_room,
+       EXISTS (
+           SELECT FROM list_rearrangements r
+           WHERE r.manager_id = chosen.manager_id AND r.day = :day AND r.position IS NOT NULL
+       ) AS is_rearranged
 FROM chosen CROSS JOIN (SELECT set_config('plan_cache_mode', 'auto', true)) AS keys_are_checked_by_plans_that_are_kept
-GROUP BY no ORDER BY no
+GROUP BY no, manager_id ORDER BY no
 """)
+# Agents' events are numbered under the lock of each one's presence row, in one order, as the very last thing: calls
+# ring meanwhile.
 _FINISH: Final = text("""
-UPDATE call_lists l SET notices = given.notices, inputs = l.inputs || given.figures
-FROM jsonb_to_recordset(CAST(:lists AS jsonb)) AS given(id uuid, notices jsonb, figures jsonb) WHERE l.id = given.id
-""")
-# Numbered under the lock of each one's presence row, in one order, as the very last thing: calls ring meanwhile.
-_TELL: Final = text("""
-WITH told AS (
+WITH finished AS (
+    UPDATE call_lists l SET notices = given.notices, inputs = l.inputs || given.figures
+    FROM jsonb_to_recordset(CAST(:lists AS jsonb)) AS given(id uuid, notices jsonb, figures jsonb)
+    WHERE l.id = given.id RETURNING l.*
+),
+told AS (
     SELECT l.made_for_id AS agent_id, jsonb_agg(jsonb_build_object(
         'list_id', l.id, 'manager_id', l.manager_id, 'day', l.day, 'size', l.inputs->'listed'
     ) ORDER BY l.manager_id) AS lists
-    FROM call_lists l WHERE l.id = ANY(:ids) AND l.made_for_id IS NOT NULL GROUP BY l.made_for_id
+    FROM finished l WHERE l.made_for_id IS NOT NULL GROUP BY l.made_for_id
 ),
 locked AS MATERIALIZED (
     SELECT p.agent_id FROM agent_presence p WHERE p.agent_id IN (SELECT agent_id FROM told)
@@ -205,16 +204,18 @@ async def make_lists(
     await _check_known(session, set(manager_ids or ()) - {manager.id for manager in managers})
     if not managers:
         return Made(day, 0, 0, 0)
-    await session.execute(_ONE_AT_A_TIME)
     team_rules = await read_rules(session)
     claimed = await _claim(session, managers, team_rules, clock, now)
     if not claimed:
         return Made(day, 0, 0, 0)
     headers = [Header(list_id, manager.id, team_rules.number(manager.id)) for list_id, manager in claimed.items()]
-    await set_for_ranking(session, len(headers))
     wanted = await ranking_parameters(session, clock, calendars, headers, team_rules.rules)
     figures = (await session.execute(_FILL, wanted)).all()
-    await _rearrange(session, day, {header.manager_id: header.list_id for header in headers})
+    rearranged = {
+        header.manager_id: header.list_id for header, row in zip(headers, figures, strict=True) if row.is_rearranged
+    }
+    if rearranged:
+        await _rearrange(session, day, rearranged)
     finished = []
     entries = 0
     for header, manager, row in zip(headers, claimed.values(), figures, strict=True):
@@ -224,17 +225,9 @@ async def make_lists(
         notices = notices_of(manager, told, rules, clock)
         finished.append({"id": str(header.list_id), "notices": notices, "figures": told})
         entries += row.listed
-    await session.execute(_FINISH, {"lists": json.dumps(finished)})
-    for event in await session.execute(_TELL, {"ids": [header.list_id for header in headers], "now": now}):
+    for event in await session.execute(_FINISH, {"lists": json.dumps(finished), "now": now}):
         after_commit(session).agents[event.agent_id] = event.no
     return Made(day, len(headers), entries, sum(bool(each["notices"]) for each in finished))
-
-
-async def set_for_ranking(session: AsyncSession, lists: int) -> None:
-    """How the database is to go about the ranking statement for so many lists, until the transaction ends."""
-    # One book is read by index, a thousand from end to end.
-    plans = "force_generic_plan" if lists <= _FEW else "force_custom_plan"
-    await session.execute(_SETTINGS, {"plans": plans})
 
 
 async def manager_of(session: AsyncSession, manager_id: UUID, day: date) -> Row[Any]:
@@ -274,19 +267,16 @@ async def reordered(session: AsyncSession, day: date, orders: Mapping[UUID, Sequ
 
 
 async def _rearrange(session: AsyncSession, day: date, lists: Mapping[UUID, UUID]) -> None:
-    """Move entries to where they were wished the day before."""
-    wished = select(ListRearrangement.manager_id).where(
-        ListRearrangement.day == day, ListRearrangement.position.is_not(None)
-    )
+    """Move entries of these lists, by manager, to where they were wished the day before."""
     orders: dict[UUID, list[UUID]] = {}
     for row in await session.execute(
         select(CallList.manager_id, CallListEntry.customer_id)
         .join(CallList, CallList.id == CallListEntry.list_id)
-        .where(CallListEntry.list_id.in_(list(lists.values())), CallList.manager_id.in_(wished))
+        .where(CallListEntry.list_id.in_(list(lists.values())))
         .order_by(CallListEntry.list_id, CallListEntry.position)
     ):
         orders.setdefault(row.manager_id, []).append(row.customer_id)
-    for manager_id, order in (await reordered(session, day, orders) if orders else {}).items():
+    for manager_id, order in (await reordered(session, day, orders)).items():
         await session.execute(_MOVE, {"list_id": lists[manager_id], "order": order})
 
 
@@ -316,12 +306,16 @@ def clock_of(calendar: WorkingCalendar, day: date) -> ListDay:
         CalendarNotKnown: nobody knows whether that day is worked.
     """
     try:
-        clock = list_day(calendar, day)
+        clock = _clock(calendar, day)
     except CalendarUnknown as error:
         raise calendar_not_known(error) from None
     if clock is None:
         raise NotAWorkingDay(f"{day} is not a working day: there is no list.")
     return clock
+
+
+_clock: Final = lru_cache(maxsize=32)(list_day)
+"""All lists of a day have one, and to count it more than a year of days is looked at."""
 
 
 def _check_reach(calendar: WorkingCalendar, day: date, now: datetime) -> None:

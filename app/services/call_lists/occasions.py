@@ -1,7 +1,8 @@
 """What few customers of the books have: a reason to be left out, an occasion to be called, a wish for that day's list.
 
-One relation for all lists that are being made, part of the ranking statement. What other tables tell is gathered first,
-each kind from an index that holds nothing else, and joined with the customers once.
+One relation for all lists that are being made, part of the ranking statement. What other tables tell, each kind from an
+index that holds little else, is asked of the customers of each book where lists are few, and where they are many of all
+customers at once.
 """
 
 from typing import Final
@@ -19,46 +20,59 @@ _OF: Final = "l.no, c.id AS customer_id, c.tier, c.last_contact_at"
 _NOTHING: Final = "CAST(NULL AS date), CAST(NULL AS text)"
 _SILENT: Final = "NOT EXISTS (SELECT FROM customer_phones p WHERE p.customer_id = {id} AND p.wrong_since IS NULL)"
 
-_TOLD: Final = f"""
-SELECT w.customer_id, 'consent_withdrawn' AS kind, CAST(NULL AS date) AS on_day, CAST(NULL AS text) AS told, w.at, w.id
-FROM consents w WHERE w.purpose = 'marketing_call' AND w.state = 'withdrawn'
-UNION ALL
-SELECT k.customer_id, 'open_complaint', {_NOTHING}, NULL, NULL FROM complaints k WHERE k.state <> 'closed'
-UNION ALL
-SELECT d.customer_id, 'called_today', {_NOTHING}, NULL, NULL FROM dial_attempts d
-WHERE d.started_at >= :day_start AND d.started_at < :day_end
-UNION ALL
-SELECT p.customer_id, 'closed_window', {_NOTHING}, NULL, NULL FROM customer_phones p
-WHERE p.is_primary AND cardinality(CAST(:closed_codes AS text[])) > 0 AND p.e164 LIKE ANY(:closed_codes)
-UNION ALL
-SELECT k.customer_id, 'contract_ending', k.ends_on, NULL, NULL, NULL FROM contracts k
-WHERE k.ends_on = ANY(:contracts_ending)
-UNION ALL
-SELECT p.customer_id, 'warranty_ending', p.warranty_until, p.product, NULL, NULL FROM purchases p
-WHERE p.warranty_until = ANY(:warranties_ending)
-"""
-# Asked of `c` and not of what was told, so that it is asked only once it is known to be of a book.
-_STILL_TRUE: Final = """CASE told.kind
-    WHEN 'consent_withdrawn' THEN NOT EXISTS (
-        SELECT FROM consents later WHERE later.customer_id = c.id AND later.purpose = 'marketing_call'
-          AND (later.at, later.id) > (told.at, told.id))
-    WHEN 'contract_ending' THEN NOT EXISTS (
-        SELECT FROM contracts next WHERE next.customer_id = c.id AND next.ends_on > told.on_day)
-    ELSE true END"""
+_LATER: Final = """
+NOT EXISTS (SELECT FROM consents later WHERE later.customer_id = x.customer_id AND later.purpose = 'marketing_call'
+            AND (later.at, later.id) > (x.at, x.id))"""
+_RENEWED: Final = "EXISTS (SELECT FROM contracts n WHERE n.customer_id = x.customer_id AND n.ends_on > x.ends_on)"
+# By kind: where it is told of (`x`), when, and what is told with it: a day and a word.
+_TOLD: Final = {
+    "consent_withdrawn": ("consents", f"x.purpose = 'marketing_call' AND x.state = 'withdrawn' AND {_LATER}", _NOTHING),
+    "open_complaint": ("complaints", "x.state <> 'closed'", _NOTHING),
+    "called_today": ("dial_attempts", "x.started_at >= :day_start AND x.started_at < :day_end", _NOTHING),
+    "closed_window": (
+        "customer_phones",
+        "x.is_primary AND cardinality(CAST(:closed_codes AS text[])) > 0 AND x.e164 LIKE ANY(:closed_codes)",
+        _NOTHING,
+    ),
+    "contract_ending": (
+        "contracts",
+        f"x.ends_on = ANY(:contracts_ending) AND NOT {_RENEWED}",
+        "x.ends_on, CAST(NULL AS text)",
+    ),
+    "warranty_ending": (
+        "purchases",
+        "x.warranty_until = ANY(:warranties_ending)",
+        "x.warranty_until, CAST(x.id AS text)",
+    ),
+}
+# Gathered from end to end of the indexes, and joined with the customers once.
+_TOLD_OF_ALL: Final = " UNION ALL ".join(
+    f"SELECT x.customer_id, '{kind}', {what} FROM {table} x WHERE :are_many AND {when}"
+    for kind, (table, when, what) in _TOLD.items()
+)
+_TOLD_OF_BOOKS: Final = " UNION ALL ".join(
+    f"""SELECT {_OF}, '{kind}', {what} FROM list l JOIN customers c ON {BOOK} JOIN {table} x ON x.customer_id = c.id
+    WHERE NOT :are_many AND {when}"""
+    for kind, (table, when, what) in _TOLD.items()
+)
 
+# Which of two ways is quicker depends on how many lists are made, which the planner cannot see (OFFSET 0 is a fence).
 _FOUND: Final = f"""
 SELECT {_OF}, told.kind, told.on_day, told.told
-FROM ({_TOLD}) AS told JOIN customers c ON c.id = told.customer_id JOIN list l ON {BOOK} WHERE {_STILL_TRUE}
+FROM ({_TOLD_OF_ALL}) AS told(customer_id, kind, on_day, told)
+JOIN customers c ON c.id = told.customer_id JOIN list l ON {BOOK}
 UNION ALL
-SELECT {_OF}, 'closed_window', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
-WHERE cardinality(CAST(:closed_zones AS text[])) > 0 AND c.time_zone = ANY(:closed_zones)
-UNION ALL
-SELECT {_OF}, 'no_number', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
-WHERE NOT :are_many AND {_SILENT.format(id="c.id")}
+{_TOLD_OF_BOOKS}
 UNION ALL
 SELECT {_OF}, 'no_number', {_NOTHING}
 FROM (SELECT each.id FROM customers each WHERE :are_many AND {_SILENT.format(id="each.id")} OFFSET 0) AS silent
 JOIN customers c ON c.id = silent.id JOIN list l ON {BOOK}
+UNION ALL
+SELECT {_OF}, 'no_number', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
+WHERE NOT :are_many AND {_SILENT.format(id="c.id")}
+UNION ALL
+SELECT {_OF}, 'closed_window', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
+WHERE cardinality(CAST(:closed_zones AS text[])) > 0 AND c.time_zone = ANY(:closed_zones)
 UNION ALL
 SELECT {_OF}, 'birthday', c.birth_date, c.name FROM list l JOIN customers c ON {BOOK}
 WHERE c.birth_date IS NOT NULL
@@ -72,8 +86,6 @@ SELECT {_OF}, 'win_back', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
 WHERE c.tier = 'core' AND c.sales_stage = 7 AND c.contract_state = 'expired'
   AND (c.last_contact_at IS NULL OR c.last_contact_at < :lost_since)
 """
-# All customers without a number are looked for from end to end of two indexes, those of a few books one by one; which
-# of the two is quicker depends on how many lists are made, which the planner cannot see through the fence (OFFSET 0).
 
 # No more for each list than a source's quota allows: the first by tier, then who waited longest.
 _PLACED: Final = f"""
@@ -98,7 +110,8 @@ _POINTS: Final = f"""CASE kind
 _REASON: Final = """CASE kind
     WHEN 'contract_ending' THEN jsonb_build_object('code', kind, 'day', on_day, 'days',
         CASE WHEN on_day < :in_14 THEN 7 WHEN on_day < :in_30 THEN 14 ELSE 30 END)
-    WHEN 'warranty_ending' THEN jsonb_build_object('code', kind, 'day', on_day, 'product', told)
+    WHEN 'warranty_ending' THEN jsonb_build_object('code', kind, 'day', on_day, 'product', (
+        SELECT p.product FROM purchases p WHERE p.id = CAST(told AS uuid)))
     WHEN 'birthday' THEN jsonb_build_object('code', kind, 'name', told, 'day', to_char(on_day, 'MM-DD'))
     WHEN 'festival' THEN l.festival || jsonb_build_object('code', kind)
     WHEN 'win_back' THEN jsonb_build_object('code', kind)

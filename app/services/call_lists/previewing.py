@@ -25,7 +25,6 @@ from app.services.call_lists.making import (
     manager_of,
     next_working_day,
     reordered,
-    set_for_ranking,
 )
 from app.services.call_lists.notices import notices_of
 from app.services.call_lists.ranking import RANKED, REASONS, SOURCE
@@ -87,7 +86,6 @@ async def preview(
     day = _next_day(calendars, now)
     clock = clock_of(calendars.main, day)
     manager = await manager_of(session, manager_id, day)
-    await set_for_ranking(session, 1)
     team_rules = await read_rules(session)
     number = team_rules.number(manager_id)
     wanted = await ranking_parameters(

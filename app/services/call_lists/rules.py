@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.list_ranking import SIZE, Quotas, Sources, Weights
@@ -32,19 +32,18 @@ class TeamRules:
 
 async def read_rules(session: AsyncSession) -> TeamRules:
     """All teams' rules."""
-    rows = list(await session.scalars(select(ListSettings).order_by(ListSettings.team_id.nulls_first())))
+    members = select(func.array_agg(TeamMember.agent_id)).where(TeamMember.team_id == ListSettings.team_id)
     rules = [DEFAULT]
-    of_team: dict[UUID, int] = {}
-    for row in rows:
-        if row.team_id is None:
-            rules[0] = rules_of(row)
+    number_of: dict[UUID, int] = {}
+    for settings, team in await session.execute(
+        select(ListSettings, members.scalar_subquery()).order_by(ListSettings.team_id.nulls_first())
+    ):
+        if settings.team_id is None:
+            rules[0] = rules_of(settings)
         else:
-            of_team[row.team_id] = len(rules)
-            rules.append(rules_of(row))
-    members = await session.execute(select(TeamMember.agent_id, TeamMember.team_id))
-    return TeamRules(
-        tuple(rules), {member.agent_id: of_team[member.team_id] for member in members if member.team_id in of_team}
-    )
+            number_of.update(dict.fromkeys(team or (), len(rules)))
+            rules.append(rules_of(settings))
+    return TeamRules(tuple(rules), number_of)
 
 
 def rules_of(row: ListSettings) -> Rules:

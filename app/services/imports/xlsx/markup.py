@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, NoReturn
 from xml.parsers import expat
+from xml.sax.saxutils import unescape
 
 from app.services.imports.tables import BadFile
 
@@ -14,6 +15,10 @@ MAIN: Final = (
 """What a spreadsheet's own names belong to: as Excel writes it, and in the strict form of ISO 29500."""
 LONGEST_TEXT: Final = 1 << 20
 """Of a cell, in characters; Excel takes 32,767."""
+
+_PLAIN: Final = r"[^<&\x00-\x08\x0b-\x1f]*+"
+PLAIN_TEXT: Final = rf'<t( xml:space="preserve")?>({_PLAIN}(?:&(?:amp|lt|gt);{_PLAIN})*+)</t>'
+"""A text element that one look can tell, as a pattern: whether its spaces count, and what stands in it."""
 
 _SPACE: Final = "http://www.w3.org/XML/1998/namespace space"
 _LONGEST_TAG: Final = 1 << 20
@@ -33,6 +38,20 @@ class Handlers(NamedTuple):
     texts: list[str] | None = None
 
 
+class Plain(NamedTuple):
+    """What a document mostly consists of, in the form that nearly all programs write, which one look can tell.
+
+    Attributes:
+        end: with which each of these elements ends.
+        form: of any number of them in UTF-8, one right behind the other; such that it cannot mean anything else.
+        told: what is called for them.
+    """
+
+    end: bytes
+    form: re.Pattern[bytes]
+    told: Callable[[str], None]
+
+
 def damaged(what: str) -> BadFile:
     """That a workbook is not as it should be."""
     return BadFile("not_a_table", f"The workbook cannot be read: {what}.")
@@ -45,17 +64,34 @@ class Markup:
         root: what the outermost element must be called.
         handlers: who is told of all elements in it, given what stands before a name of the outermost one's namespace.
         namespaces: the outermost element must be of one of them.
+        plain: what need not be told element by element, once `mark` was called at the end of such an element.
     """
 
-    def __init__(self, root: str, handlers: Callable[[str], Handlers], *, namespaces: tuple[str, ...] = MAIN) -> None:
+    def __init__(
+        self,
+        root: str,
+        handlers: Callable[[str], Handlers],
+        *,
+        namespaces: tuple[str, ...] = MAIN,
+        plain: Plain | None = None,
+    ) -> None:
         self._root = root
         self._handlers = handlers
         self._namespaces = namespaces
+        self._plain = plain
         self._texts: list[str] = []
+        self._is_utf_8 = True
+        self._fed = 0
+        self._marked = -1
         self._parser = expat.ParserCreate(namespace_separator=" ")
         self._parser.buffer_text = True
+        self._parser.XmlDeclHandler = self._declare
         self._parser.StartDoctypeDeclHandler = _refuse
         self._parser.StartElementHandler = self._begin
+
+    def mark(self) -> None:
+        """What has just ended may be followed by what is plain."""
+        self._marked = self._parser.CurrentByteIndex
 
     def feed(self, blocks: Iterable[bytes]) -> Iterator[None]:
         """Gives a turn after each block, when what stands in it has been told.
@@ -63,20 +99,52 @@ class Markup:
         Raises:
             BadFile: it is no XML, another document, or something in it does not end.
         """
-        parser, fed = self._parser, 0
-        try:
-            for block in blocks:
-                parser.Parse(block, False)
-                fed += len(block)
-                # What has no end yet the parser keeps, and begins anew with every block.
-                if fed - max(parser.CurrentByteIndex, 0) > _LONGEST_TAG:
-                    raise damaged(f"a tag is longer than {_LONGEST_TAG:,} bytes")
-                _check_length(sum(map(len, self._texts)))
-                yield
-            parser.Parse(b"", True)
+        left = b""
+        for block in blocks:
+            piece, left = self._cut(left + block)
+            if not self._is_plain(piece):
+                self._parse(piece)
             yield
+        self._parse(left)
+        self._parse(b"", is_last=True)
+        yield
+
+    def _cut(self, piece: bytes) -> tuple[bytes, bytes]:
+        """What can be told by now, and what has come in of the next element."""
+        if self._plain is None or self._plain.end not in piece:
+            return piece, b""
+        end = piece.rfind(self._plain.end) + len(self._plain.end)
+        return piece[:end], piece[end:]
+
+    def _is_plain(self, piece: bytes) -> bool:
+        """Tell a piece at once, if that can be; gives whether it was."""
+        plain = self._plain
+        # Marked where the parser stands: neither in another element nor in a comment.
+        if plain is None or self._marked != self._fed - len(plain.end) or not self._is_utf_8:
+            return False
+        if not plain.form.fullmatch(piece):
+            return False
+        try:
+            text = piece.decode()
+        except UnicodeDecodeError:
+            # The parser says better what is wrong with it.
+            return False
+        plain.told(text)
+        return True
+
+    def _parse(self, piece: bytes, *, is_last: bool = False) -> None:
+        try:
+            self._parser.Parse(piece, is_last)
         except expat.ExpatError as error:
             raise damaged(str(error)) from None
+        self._fed += len(piece)
+        # What has no end yet the parser keeps, and begins anew with every piece.
+        if self._fed - max(self._parser.CurrentByteIndex, 0) > _LONGEST_TAG:
+            raise damaged(f"a tag is longer than {_LONGEST_TAG:,} bytes")
+        _check_length(sum(map(len, self._texts)))
+
+    def _declare(self, _: str, encoding: str | None, __: int) -> None:
+        self._is_utf_8 = encoding is None or encoding.casefold() == "utf-8"
 
     def _begin(self, name: str, _: Attributes) -> None:
         namespace, local = name.rpartition(" ")[::2]
@@ -148,8 +216,7 @@ class RichText:
     def end(self, name: str) -> None:
         """An element ends."""
         if name == self._text and not self._aloud_at:
-            text = "".join(self.texts)
-            text = unescaped(text if self._is_kept else text.strip(_BLANKS))
+            text = said("".join(self.texts), is_kept=self._is_kept)
             if text:
                 self.said.append(text)
                 self._length += len(text)
@@ -164,6 +231,16 @@ class RichText:
         self.said.clear()
         self._length = 0
         return said
+
+
+def plainly_said(kept: str, text: str) -> str:
+    """What a text says, given what `PLAIN_TEXT` finds of it."""
+    return said(unescape(text) if "&" in text else text, is_kept=bool(kept))
+
+
+def said(text: str, *, is_kept: bool) -> str:
+    """What a text says, with the spaces at its ends or without."""
+    return unescaped(text if is_kept else text.strip(_BLANKS))
 
 
 def unescaped(text: str) -> str:

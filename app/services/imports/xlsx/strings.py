@@ -6,14 +6,24 @@ mostly need the first texts.
 """
 
 import os
+import re
 import tempfile
 from array import array
 from collections.abc import Iterator
-from itertools import accumulate
+from itertools import accumulate, starmap
 from typing import Final
 
 from app.services.imports.tables import BadFile
-from app.services.imports.xlsx.markup import Attributes, Handlers, Markup, RichText, damaged
+from app.services.imports.xlsx.markup import (
+    PLAIN_TEXT,
+    Attributes,
+    Handlers,
+    Markup,
+    Plain,
+    RichText,
+    damaged,
+    plainly_said,
+)
 
 MOST: Final = 1 << 25
 """So many texts are taken: 128 MiB of where they end."""
@@ -21,36 +31,37 @@ MOST: Final = 1 << 25
 _LARGEST: Final = (1 << 32) - 1
 """So many bytes of texts: where one ends is told in four bytes."""
 _AT_HAND: Final = 1 << 16
+_PLAIN_ITEMS: Final = re.compile(rf"(?:<si>{PLAIN_TEXT}</si>)*+".encode())
+_PLAIN_TEXT: Final = re.compile(PLAIN_TEXT)
 
 
-class SharedStrings:
+class SharedStrings(dict[int, str]):
     """Texts by their number, from 0 on. Whoever made it closes it.
+
+    As a dictionary it has those that are at hand; the others are found when they are asked for.
 
     Args:
         blocks: of the document that has them.
     """
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
+        super().__init__()
         self._ends = array("I", [0])
         self._fresh: list[str] = []
-        # Two halves: what nobody asked for while one of them filled up goes with the other.
-        self._lately: dict[int, str] = {}
+        # What nobody asked for while as many others came by is let go.
         self._earlier: dict[int, str] = {}
         try:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
         except OSError as error:
             raise _no_room(error) from None
-        self._turns = Markup("sst", self._handlers).feed(blocks)
+        self._markup = Markup("sst", self._handlers, plain=Plain(b"</si>", _PLAIN_ITEMS, self._tell))
+        self._turns = self._markup.feed(blocks)
 
     def close(self) -> None:
         """Give the temporary file back."""
         self._file.close()
 
-    def __getitem__(self, number: int) -> str:
-        text = self._lately.get(number)
-        return self._recalled(number) if text is None else text
-
-    def _recalled(self, number: int) -> str:
+    def __missing__(self, number: int) -> str:
         text = self._earlier.get(number)
         if text is None:
             text = self._looked_up(number)
@@ -87,9 +98,14 @@ class SharedStrings:
         self._fresh.clear()
 
     def _keep_at_hand(self, texts: dict[int, str]) -> None:
-        if len(self._lately) > _AT_HAND:
-            self._earlier, self._lately = self._lately, {}
-        self._lately |= texts
+        if len(self) > _AT_HAND:
+            self._earlier = dict(self)
+            self.clear()
+        self.update(texts)
+
+    def _tell(self, items: str) -> None:
+        """Items that are plain."""
+        self._fresh += starmap(plainly_said, _PLAIN_TEXT.findall(items))
 
     def _handlers(self, before: str) -> Handlers:
         item, rich, fresh = f"{before}si", RichText(before), self._fresh
@@ -109,6 +125,7 @@ class SharedStrings:
             if name == item:
                 is_open = False
                 fresh.append(rich.take())
+                self._markup.mark()
             else:
                 rich.end(name)
 
