@@ -257,7 +257,8 @@ def test_formats_that_have_no_code(style: int, shown: str) -> None:
 
 def test_texts_that_cells_share_are_found_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than are kept at hand."""
-    monkeypatch.setattr(strings, "_AT_HAND", 7)
+    monkeypatch.setattr(strings, "_AT_HAND", 999)
+    monkeypatch.setattr(strings, "_AGAIN", 9_999)
     numbers = [0, 99, 0, 5000, *range(0, 6000, 13), 17, 5999]
     texts = shared(*(f"<t>客户{no} {'x' * (no % 90)}</t>" for no in range(6000)))
     rows = "".join(f"<row><c t='s'><v>{no}</v></c></row>" for no in numbers)
