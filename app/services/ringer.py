@@ -3,6 +3,10 @@
 A call that rings while none is being written is written at once, alone. Those that come while it is on its way are
 written together as soon as it is back, and so on: the more ring, the less each costs, and nobody waits for company.
 One statement is on its way at a time, unless it is held up: then the calls behind it take another connection.
+
+A statement takes half of the calls that are about, those included that have just been written: while the database
+writes one half the service answers the other and reads what comes next. Left to themselves the halves would stay as
+unequal as a rush began, one call and all the others, and each side would mostly wait for the other.
 """
 
 import asyncio
@@ -110,20 +114,27 @@ class Ringer:
         loop = asyncio.get_running_loop()
         me = asyncio.current_task()
         assert me is not None
-        while batch := self._take():
+        written = 0
+        while batch := self._take(written):
             self._ways[me] = loop.time()
             await self._write(batch)
+            written = len(batch)
             if any(loop.time() - began < HELD_UP_SECONDS for way, began in self._ways.items() if way is not me):
                 # At once, or the other, ending in the same moment, would leave what waits to this one.
                 del self._ways[me]
                 return
 
-    def _take(self) -> list[_Waiting]:
-        """The first that waits and those behind it that can share its statement; who has given up is left out."""
+    def _take(self, written: int) -> list[_Waiting]:
+        """The first that waits and those behind it that can share its statement; who has given up is left out.
+
+        Args:
+            written: how many calls the statement before had.
+        """
+        most = min(-(-(written + len(self._waiting)) // 2), MOST_TOGETHER)
         batch: list[_Waiting] = []
         left: list[_Waiting] = []
         taken: set[tuple[str, str]] = set()
-        while self._waiting and len(batch) < MOST_TOGETHER:
+        while self._waiting and len(batch) < most:
             next_one = self._waiting.popleft()
             if next_one.answer.done():
                 continue

@@ -130,22 +130,27 @@ async def test_a_call_that_is_held_up_does_not_hold_up_those_behind_it(make_hotl
     assert (await hotline.counts())["calls"] == 4
 
 
-async def test_a_rush_does_not_spread_over_connections_as_long_as_nobody_is_held_up(
+async def test_a_rush_goes_by_halves_over_one_connection_as_long_as_nobody_is_held_up(
     make_hotline: MakeHotline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two ways at once would have half the company each: the more ring, the more each would cost."""
+    """Two ways at once would have half the company each: the more ring, the more each would cost.
+
+    And all together on one would have the service wait for the database, and the database for the service.
+    """
     hotline = await make_hotline(**WIDE, lookup_budget_ms=5000)
     monkeypatch.setattr(ringer, "HELD_UP_SECONDS", 1.0)
     on_their_way: list[int] = []
+    together: list[int] = []
     under_way = 0
     write = ringer.ring
 
-    async def counted(*args: Any) -> Any:
+    async def counted(lane: Any, calls: Any, *args: Any) -> Any:
         nonlocal under_way
         under_way += 1
         on_their_way.append(under_way)
+        together.append(len(calls))
         try:
-            return await write(*args)
+            return await write(lane, calls, *args)
         finally:
             under_way -= 1
 
@@ -163,6 +168,7 @@ async def test_a_rush_does_not_spread_over_connections_as_long_as_nobody_is_held
 
     assert len(on_their_way) > 10
     assert max(on_their_way) == 1
+    assert max(together) == 6
 
 
 async def test_every_connection_keeps_the_plan_of_the_ringing_call(standing: Hotline) -> None:

@@ -14,7 +14,7 @@ from app.domain.importing.cells import NOTHING, BadCell, tidy
 from app.domain.importing.columns import BETWEEN, look_at, tidied
 from app.domain.importing.mapping import CUSTOMER_FIELDS, Mapping, parse_mapping
 from app.domain.importing.phones import read_cell, read_mobiles
-from app.services.imports.copy_text import CUSTOMER_COLUMNS, PHONE_COLUMNS, RECORD_COLUMNS, tell
+from app.services.imports.copy_text import PHONE_COLUMNS, RECORD_COLUMNS, tell
 from app.services.imports.keys import How, Keys
 from app.services.imports.meanings import Meanings
 from app.services.imports.rows import House, RowReader, Rows, ToRead
@@ -181,6 +181,10 @@ gender = "female"
 """)
 HEADER = list("abcdefgh")
 HOUSE = House("CN", "Asia/Shanghai", frozenset({"+8613900139000"}), "sales")
+CUSTOMER_COLUMNS = set(
+    "id settled_at name surname latin_name latin_surname gender do_not_call email language time_zone city "
+    "birth_date".split()
+)
 ROWS = st.lists(st.tuples(*[CELLS] * len(HEADER)), min_size=1, max_size=8)
 
 
@@ -218,9 +222,10 @@ def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
     taken = [place for place in range(len(rows)) if place not in read_rows.wrong]
     assert [reject.row_no for reject in batch.rejects] == sorted(read_rows.wrong)
     assert len(batch.customers) == len(batch.records) == len(taken)
+    assert set(batch.customer_columns) == (CUSTOMER_COLUMNS if taken else set()), "whatever the rows say"
     for place, customer, record in zip(taken, batch.customers, batch.records, strict=True):
         fields, phones, _ = said(read_rows, place)
-        columns = dict(zip(CUSTOMER_COLUMNS, unescaped(customer), strict=True))
+        columns = dict(zip(batch.customer_columns, unescaped(customer), strict=True))
         told = dict(zip(RECORD_COLUMNS, unescaped(record), strict=True))
         assert (told["customer_id"], told["source"], told["external_id"]) == (columns["id"], "sales", f"S-{place}")
         cells = {name: cell.replace("\x00", "") for name, cell in zip(HEADER, rows[place], strict=True)}
@@ -235,8 +240,9 @@ def test_what_is_told_is_what_is_said(rows: list[tuple[str, ...]]) -> None:
             (line["e164"], line["raw"], line["is_primary"]) for line in lines if line["customer_id"] == columns["id"]
         ] == [(line.e164, raw[:64], "f" if no else "t") for no, (raw, line) in enumerate(phones)]
     # Nobody looks afterwards whether they are there.
-    assert {unescaped(line)[1] for line in batch.phones} <= {unescaped(line)[0] for line in batch.customers}
-    ids = [line.partition("\t")[0] for line in (*batch.customers, *batch.records, *batch.phones, *batch.items)]
+    assert {unescaped(line)[0] for line in batch.phones} <= {unescaped(line)[0] for line in batch.customers}
+    ids = [line.partition("\t")[0] for line in (*batch.customers, *batch.records, *batch.items)]
+    ids += [line.split("\t")[1] for line in batch.phones]
     assert len(set(ids)) == len(batch.customers) + len(batch.records) + len(batch.phones) + len({*batch.items})
 
 

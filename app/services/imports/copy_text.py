@@ -18,11 +18,10 @@ NULL: Final = "\\N"
 NOW: Final = "now"
 """PostgreSQL's own word for the moment at which the transaction began."""
 
-CUSTOMER_COLUMNS: Final = ("id", "settled_at", *FIELDS)
 RECORD_COLUMNS: Final = tuple("id customer_id source external_id content_hash said_at payload fields derived".split())
 STAGED_COLUMNS: Final = tuple("row_no id external_id fingerprint said_at payload fields derived".split())
-PHONE_COLUMNS: Final = tuple("id customer_id e164 national_number bucket raw extension line_type is_primary".split())
-STAGED_PHONE_COLUMNS: Final = ("row_no", *PHONE_COLUMNS[:1], *PHONE_COLUMNS[2:])
+PHONE_COLUMNS: Final = tuple("customer_id id e164 national_number bucket raw extension line_type is_primary".split())
+STAGED_PHONE_COLUMNS: Final = ("row_no", *PHONE_COLUMNS[1:])
 ITEM_COLUMNS: Final = tuple("row_no id customer_id kind external_id told".split())
 
 _IF_NOTHING_IS_SAID: Final = {
@@ -45,9 +44,11 @@ class Batch:
     """Some rows as lines of COPY's text, table by table, and those that were not taken.
 
     Of fresh rows `customers`, `records` and `phones` are those tables' own; the others are put beside them first
-    (`staged`, `staged_phones`), and so are all items.
+    (`staged`, `staged_phones`), and so are all items. The columns of customers are those of which rows of the file may
+    say something, the same for all of its batches with fresh rows.
     """
 
+    customer_columns: tuple[str, ...] = ()
     customers: list[str] = field(default_factory=list)
     records: list[str] = field(default_factory=list)
     phones: list[str] = field(default_factory=list)
@@ -73,14 +74,16 @@ def tell(rows: Rows, header: Sequence[str], source: str) -> Batch:
         derived, follows = _derive(rows)
         record = _record(rows, header, derived)
         if fresh:
-            batch.customers.extend(_picked(_customers(ids, rows.fields, follows), fresh))
+            customers = _customers(ids, rows.fields, follows)
+            batch.customer_columns = tuple(customers)
+            batch.customers.extend(_picked(list(map("\t".join, zip(*customers.values(), strict=False))), fresh))
             batch.records.extend(
                 _picked(_lines(_new_ids(len(rows)), _TAB, ids, repeat(f"\t{source}\t"), *record), fresh)
             )
             batch.phones.extend(_phones(rows, fresh, ids))
         if known:
             batch.staged.extend(_picked(_lines(map(str, rows.numbers), _TAB, ids, _TAB, *record), known))
-            batch.staged_phones.extend(_phones(rows, known, None))
+            batch.staged_phones.extend(_phones(rows, known, rows.numbers))
     for place in rows.read_as(How.ITEMS_ONLY):
         batch.staged.append(f"{rows.numbers[place]}\t{NULL}\t{_escaped(rows.external_ids[place])}{_NOTHING_SAID}")
     if rows.items:
@@ -114,7 +117,7 @@ def _picked(lines: list[str], places: Sequence[int]) -> list[str]:
     return lines if len(places) == len(lines) else [lines[place] for place in places]
 
 
-def _derive(rows: Rows) -> tuple[list[str], dict[str, Said]]:
+def _derive(rows: Rows) -> tuple[Sequence[str], dict[str, Said]]:
     """What follows from each row's number and place: as JSON, and by field."""
     regions = rows.fields["region"].values if "region" in rows.fields else repeat(None)
     keys = [
@@ -122,12 +125,9 @@ def _derive(rows: Rows) -> tuple[list[str], dict[str, Said]]:
         for phones, region in zip(rows.phones, regions, strict=False)
     ]
     follows = {key: dict(derive_from(*key)) for key in set(keys)}
-    texts = {key: _json(pairs) if pairs else NULL for key, pairs in follows.items()}
-    fields = {}
-    for name in DERIVABLE:
-        values = {key: pairs.get(name) for key, pairs in follows.items()}
-        fields[name] = said([values[key] for key in keys])
-    return [texts[key] for key in keys], fields
+    told = {key: (_json(pairs) if pairs else NULL, *map(pairs.get, DERIVABLE)) for key, pairs in follows.items()}
+    texts, *values = zip(*[told[key] for key in keys], strict=True)
+    return texts, {name: said(of_rows) for name, of_rows in zip(DERIVABLE, values, strict=True)}
 
 
 def _record(rows: Rows, header: Sequence[str], derived: Sequence[str]) -> list[Iterable[str]]:
@@ -177,18 +177,17 @@ def _members(name: str, of_rows: Said) -> list[str]:
     return [f"{head}{_json(value)}" if value is not None else "" for value in of_rows.values]
 
 
-def _customers(ids: Sequence[str], fields: dict[str, Said], follows: dict[str, Said]) -> list[str]:
-    """New customers, one a row."""
-    columns: list[Iterable[str]] = [ids, repeat(NOW)]
+def _customers(ids: Sequence[str], fields: dict[str, Said], follows: dict[str, Said]) -> dict[str, Iterable[str]]:
+    """New customers by column, as far as anything is said; of the rest the table itself knows what nothing means."""
+    columns: dict[str, Iterable[str]] = {"id": ids, "settled_at": repeat(NOW)}
     for name in FIELDS:
         of_rows = fields[name].or_else(follows.get(name)) if name in fields else follows.get(name)
-        columns.append(_cells(of_rows, _IF_NOTHING_IS_SAID.get(name, NULL)))
-    return list(map("\t".join, zip(*columns, strict=False)))
+        if of_rows is not None:
+            columns[name] = _cells(of_rows, _IF_NOTHING_IS_SAID.get(name, NULL))
+    return columns
 
 
-def _cells(of_rows: Said | None, nothing: str) -> Iterable[str]:
-    if of_rows is None:
-        return repeat(nothing)
+def _cells(of_rows: Said, nothing: str) -> Sequence[str]:
     if of_rows.is_plain:
         if None not in of_rows.values:
             return of_rows.values
@@ -202,15 +201,15 @@ def _cell(value: Any) -> str:
     return "t" if value is True else _json(value)
 
 
-def _phones(rows: Rows, places: Sequence[int], customer_ids: Sequence[str] | None) -> Iterator[str]:
-    """The numbers of these rows, by their customers or, where those are not known yet, beside the rows' numbers."""
+def _phones(rows: Rows, places: Sequence[int], whose: Sequence[object]) -> Iterator[str]:
+    """The numbers of these rows, each behind `whose` it is: the customer's id, or the row's number beside them."""
     ids = iter(_new_ids(sum(len(rows.phones[place]) for place in places)))
     for place in places:
         is_primary = "t"
         for raw, (e164, national_number, bucket, line_type, extension, _, _) in rows.phones[place]:
-            ids_of = (next(ids), customer_ids[place]) if customer_ids else (str(rows.numbers[place]), next(ids))
-            written = _escaped(raw[:RAW_LENGTH]), _escaped(extension)
-            yield "\t".join((*ids_of, e164, national_number, bucket, *written, line_type, is_primary))
+            as_written = f"{_escaped(raw[:RAW_LENGTH])}\t{_escaped(extension)}"
+            number = f"{e164}\t{national_number}\t{bucket}\t{as_written}\t{line_type}"
+            yield f"{whose[place]}\t{next(ids)}\t{number}\t{is_primary}"
             is_primary = "f"
 
 

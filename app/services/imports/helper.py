@@ -31,6 +31,7 @@ _BETWEEN: Final = "\x1f"
 class ReadBatch:
     """What a chunk of rows says on its way to COPY, as in `Batch`."""
 
+    customer_columns: tuple[str, ...]
     customers: bytes
     records: bytes
     phones: bytes
@@ -70,18 +71,19 @@ class Helper:
     async def read(self, rows: ToRead) -> ReadBatch:
         """What these rows say. Raises RuntimeError when the helper has ended."""
         if not rows.numbers:
-            return ReadBatch(b"", b"", b"", b"", b"", b"", [])
+            return ReadBatch((), b"", b"", b"", b"", b"", b"", [])
         await self._send([_packed(part, self._width) for part in rows.parts()])
         output = self._running.stdout
         assert output is not None
         try:
-            customers, records, phones, staged, staged_phones, items, rejects = [
+            customers, records, phones, staged, staged_phones, items, besides = [
                 await output.readexactly(int.from_bytes(await output.readexactly(_LENGTH))) for _ in range(_FRAMES)
             ]
         except asyncio.IncompleteReadError:
             raise RuntimeError("The process that reads the rows has ended.") from None
-        refused = [Reject(*reject) for reject in marshal.loads(rejects)]  # noqa: S302 - our own program's words
-        return ReadBatch(customers, records, phones, staged, staged_phones, items, refused)
+        columns, rejects = marshal.loads(besides)  # noqa: S302 - our own program's words
+        refused = [Reject(*reject) for reject in rejects]
+        return ReadBatch(columns, customers, records, phones, staged, staged_phones, items, refused)
 
     @property
     def _running(self) -> asyncio.subprocess.Process:
@@ -109,14 +111,16 @@ def main(asked: BinaryIO, answers: BinaryIO) -> None:
     reader = RowReader(given, header, House(region, zone, frozenset(own_numbers), source))
     while (parts := _receive(asked)) is not None:
         texts: list[list[bytes]] = []
+        columns: tuple[str, ...] = ()
         rejects: list[tuple[int, str, str]] = []
         for part in parts:
             batch = tell(reader.read(_unpacked(part, len(header))), header, source)
             texts.append(batch.texts())
+            columns = batch.customer_columns or columns
             rejects.extend((reject.row_no, reject.code, reject.detail) for reject in batch.rejects)
         for table in zip(*texts, strict=True):
             _answer(answers, table)
-        _answer(answers, [marshal.dumps(rejects)])
+        _answer(answers, [marshal.dumps((columns, rejects))])
         answers.flush()
 
 

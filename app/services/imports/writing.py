@@ -21,7 +21,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.base import NEW_ID
 from app.services.imports.copy_text import (
-    CUSTOMER_COLUMNS,
     ITEM_COLUMNS,
     PHONE_COLUMNS,
     RECORD_COLUMNS,
@@ -33,12 +32,11 @@ from app.services.imports.keys import Reject
 from app.services.standing import follow_contracts
 from app.services.survivorship import Cause, settle
 
-_SETTINGS: Final = (
-    # A chunk that is lost with the server's machine is lost together with the note that it was done.
-    "SET LOCAL synchronous_commit = off",
-    "SET LOCAL jit = off",
-    "SET LOCAL work_mem = '64MB'",
-)
+# A chunk that is lost with the server's machine is lost together with the note that it was done.
+_SETTINGS: Final = text("""
+SELECT set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true),
+       set_config('work_mem', '64MB', true)
+""")
 _TRIGGERS: Final = text("""
 SELECT set_config('session_replication_role', :role, true)
 WHERE has_parameter_privilege('session_replication_role', 'SET')
@@ -244,12 +242,11 @@ async def write(
         today: the house's, on which contracts are in force or have run out.
         is_dry_run: it will be undone, so no codes are drawn for the customers.
     """
-    for setting in _SETTINGS:
-        await session.execute(text(setting))
+    await session.execute(_SETTINGS)
     connection: asyncpg.Connection = (await (await session.connection()).get_raw_connection()).driver_connection
     if batch.customers:
         async with _no_look_ups(session):
-            await _copy(connection, "customers", CUSTOMER_COLUMNS, batch.customers, has_codes=not is_dry_run)
+            await _copy(connection, "customers", batch.customer_columns, batch.customers, has_codes=not is_dry_run)
             await _copy(connection, "source_records", RECORD_COLUMNS, batch.records)
             await _copy(connection, "customer_phones", PHONE_COLUMNS, batch.phones)
     created = batch.customers.count(b"\n")
