@@ -197,18 +197,22 @@ async def test_fault_25_a_truncated_file_is_taken_row_by_row(database: Database,
 
 
 async def test_fault_25_a_bomb_and_a_giant(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bomb = io.BytesIO()
-    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/workbook.xml", b"<workbook/>")
-        for no in range(20):
-            archive.writestr(f"xl/worksheets/sheet{no}.xml", bytes(1 << 20))
+    bombs = []
+    for name in ("xl/workbook.xml", "content.xml"):
+        bomb = io.BytesIO()
+        with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, b"<workbook/>")
+            for no in range(20):
+                archive.writestr(f"xl/worksheets/sheet{no}.xml", bytes(1 << 20))
+        bombs.append(bomb.getvalue())
     monkeypatch.setattr(workbooks, "LARGEST_STREAMED", 10 << 20)
+    monkeypatch.setattr(workbooks, "LARGEST_HELD", 10 << 20)
     monkeypatch.setattr(files, "LARGEST_FILE", 1 << 20)
 
-    bombed = await feed(database, tmp_path / "a.xlsx", bomb.getvalue())
+    bombed = [await feed(database, tmp_path / "a.xlsx", bomb) for bomb in bombs]
     giant = await feed(database, tmp_path / "a.csv", table(LU) + " " * (1 << 20))
 
-    assert (bombed.error_code, giant.error_code) == ("zip_bomb", "too_large")
+    assert [job.error_code for job in (*bombed, giant)] == ["zip_bomb", "zip_bomb", "too_large"]
     assert await count(database, Customer) == 0
 
 

@@ -247,6 +247,27 @@ def test_a_sheet_may_have_cells_at_both_ends() -> None:
     assert ours(sheet_of(rows)) == {1: ["1"], 1_048_576: [*[""] * WIDEST, "2"]}
 
 
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("0.00_m;[Red]-0.00", "45951.5"),
+        ('#,##0 "days"', "45951.5"),
+        ("0\\d*y", "45951.5"),
+        ("0;yyyy", "45951.5"),
+        ("[Blue][h]:mm", "45951 days, 12:00:00"),
+        ('[$-804]yyyy"年"m"月"', "2025-10-21 12:00:00"),
+        ('上午/下午h"时"', "2025-10-21 12:00:00"),
+    ],
+)
+def test_formats_by_their_code(code: str, shown: str) -> None:
+    styles = (
+        f"<styleSheet {MAIN}><numFmts><numFmt numFmtId='14' formatCode={quoteattr(code)}/></numFmts>"
+        "<cellXfs><xf numFmtId='14'/></cellXfs></styleSheet>"
+    )
+
+    assert ours(sheet_of(row("<c s='0'><v>45951.5</v></c>"), styles=styles)) == {1: [shown]}
+
+
 @pytest.mark.parametrize(("style", "shown"), [(14, "2025-10-21"), (31, "2025-10-21"), (57, "2025-10-21"), (9, "45951")])
 def test_formats_that_have_no_code(style: int, shown: str) -> None:
     """Those of Chinese dates too, which calamine takes for numbers."""
@@ -257,7 +278,8 @@ def test_formats_that_have_no_code(style: int, shown: str) -> None:
 
 def test_texts_that_cells_share_are_found_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than are kept at hand."""
-    monkeypatch.setattr(strings, "_AT_HAND", 7)
+    monkeypatch.setattr(strings, "_AT_HAND", 999)
+    monkeypatch.setattr(strings, "_AGAIN", 9_999)
     numbers = [0, 99, 0, 5000, *range(0, 6000, 13), 17, 5999]
     texts = shared(*(f"<t>客户{no} {'x' * (no % 90)}</t>" for no in range(6000)))
     rows = "".join(f"<row><c t='s'><v>{no}</v></c></row>" for no in numbers)

@@ -52,11 +52,11 @@ def ods(**sheets: Sequence[Sequence[str]]) -> bytes:
         cells = [
             "".join(
                 f'<table:table-cell office:value-type="string"><text:p>{escape(text)}</text:p></table:table-cell>'
-                for text in row or [""]
+                for text in row
             )
             for row in rows
         ]
-        told = "".join(f"<table:table-row>{of_row}</table:table-row>" for of_row in cells)
+        told = "".join(f"<table:table-row>{of_row or '<table:table-cell/>'}</table:table-row>" for of_row in cells)
         tables += f'<table:table table:name="{name}">{told}</table:table>'
     declared = " ".join(f'xmlns:{name}="{uri}"' for name, uri in names.items())
     body = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"

@@ -16,9 +16,9 @@ _NO_LEAP_DAY: Final = 60
 _DAY: Final = 86_400_000
 """In milliseconds, the finest that spreadsheets show."""
 
-_PARTS: Final = re.compile(r'"[^"]*"?|[\\_*].|\[[^\]]*\]?|a/p|.', re.IGNORECASE | re.DOTALL)
+_PARTS: Final = re.compile(r'"[^"]*"?|[\\_*].|\[[^\]]*\]?|.', re.DOTALL)
 _ELAPSED: Final = re.compile(r"\[(?:h+|m+|s+)\]", re.IGNORECASE)
-_OF_MOMENTS: Final = frozenset([*"dmhysDMHYS", "a/p", "A/P"])
+_OF_MOMENTS: Final = frozenset("dmhysDMHYS")
 
 
 class Shown(IntEnum):

@@ -120,7 +120,7 @@ class _Rows:
         # Of all that is done with a workbook this is done most often: what it needs is at hand.
         columns, strings, meanings, widest = self._columns, self._strings, self._meanings, self._widest
         texts: list[str] = []
-        column = -1
+        column, width = -1, 0
         for letters, style, kind, held in cells:
             column = columns[letters] if letters else column + 1
             if not held:
@@ -132,12 +132,13 @@ class _Rows:
             else:
                 text = held
             if text:
-                place = min(column, widest)
-                if place == len(texts):
+                if column == width <= widest:
                     texts.append(text)
                 else:
-                    texts.extend([""] * (place + 1 - len(texts)))
+                    place = min(column, widest)
+                    texts.extend([""] * (place + 1 - width))
                     texts[place] = text
+                width = len(texts)
         return texts
 
 

@@ -30,7 +30,11 @@ MOST: Final = 1 << 25
 
 _LARGEST: Final = (1 << 32) - 1
 """So many bytes of texts: where one ends is told in four bytes."""
-_AT_HAND: Final = 1 << 16
+_AT_HAND: Final = 2 << 20
+_AGAIN: Final = 32 << 20
+"""So many bytes of texts, or nearly, are kept of what came by of late, and of what was looked up."""
+_EACH: Final = 150
+"""What a short text weighs in a dictionary beside its letters."""
 _PLAIN_ITEMS: Final = re.compile(rf"(?:<si>{PLAIN_TEXT}</si>)*+".encode())
 _PLAIN_TEXT: Final = re.compile(PLAIN_TEXT)
 
@@ -48,8 +52,10 @@ class SharedStrings(dict[int, str]):
         super().__init__()
         self._ends = array("I", [0])
         self._fresh: list[str] = []
-        # What nobody asked for while as many others came by is let go.
-        self._earlier: dict[int, str] = {}
+        self._weight = 0
+        # What was asked for when it was not at hand any more is mostly asked for again.
+        self._again: dict[int, str] = {}
+        self._weight_again = 0
         try:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
         except OSError as error:
@@ -62,10 +68,15 @@ class SharedStrings(dict[int, str]):
         self._file.close()
 
     def __missing__(self, number: int) -> str:
-        text = self._earlier.get(number)
+        text = self._again.get(number)
         if text is None:
             text = self._looked_up(number)
-        self._keep_at_hand({number: text})
+            if self._weight_again > _AGAIN:
+                self._again.clear()
+                self._weight_again = 0
+            self._again[number] = text
+            self._weight_again += _EACH + len(text)
+        self._keep_at_hand({number: text}, len(text))
         return text
 
     def _looked_up(self, number: int) -> str:
@@ -94,14 +105,15 @@ class SharedStrings(dict[int, str]):
         except OSError as error:
             raise _no_room(error) from None
         self._ends.extend(accumulate(sizes, initial=self._ends.pop()))
-        self._keep_at_hand(dict(enumerate(self._fresh, start=count)))
+        self._keep_at_hand(dict(enumerate(self._fresh, start=count)), sum(sizes))
         self._fresh.clear()
 
-    def _keep_at_hand(self, texts: dict[int, str]) -> None:
-        if len(self) > _AT_HAND:
-            self._earlier = dict(self)
+    def _keep_at_hand(self, texts: dict[int, str], length: int) -> None:
+        if self._weight > _AT_HAND:
             self.clear()
+            self._weight = 0
         self.update(texts)
+        self._weight += _EACH * len(texts) + length
 
     def _tell(self, items: str) -> None:
         """Items that are plain."""
