@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.domain.list_ranking import SIZE, Quotas, Sources, Weights
@@ -14,6 +14,14 @@ from app.models.call_lists import ListSettings, TeamMember
 from app.services.call_lists.inputs import Rules
 
 Part = TypeVar("Part", Weights, Quotas, Sources)
+
+# Of tables and not of classes: read for every list, they need not become objects.
+_TEAM: Final = ListSettings.__table__.c
+_MEMBER: Final = TeamMember.__table__.c
+_SETTINGS: Final = select(
+    ListSettings.__table__,
+    select(func.array_agg(_MEMBER.agent_id)).where(_MEMBER.team_id == _TEAM.team_id).scalar_subquery().label("members"),
+).order_by(_TEAM.team_id.nulls_first())
 
 DEFAULT = Rules(SIZE, Weights(), Quotas(), Sources())
 
@@ -32,21 +40,18 @@ class TeamRules:
 
 async def read_rules(session: AsyncSession) -> TeamRules:
     """All teams' rules."""
-    members = select(func.array_agg(TeamMember.agent_id)).where(TeamMember.team_id == ListSettings.team_id)
     rules = [DEFAULT]
     number_of: dict[UUID, int] = {}
-    for settings, team in await session.execute(
-        select(ListSettings, members.scalar_subquery()).order_by(ListSettings.team_id.nulls_first())
-    ):
+    for settings in await session.execute(_SETTINGS):
         if settings.team_id is None:
             rules[0] = rules_of(settings)
         else:
-            number_of.update(dict.fromkeys(team or (), len(rules)))
+            number_of.update(dict.fromkeys(settings.members or (), len(rules)))
             rules.append(rules_of(settings))
     return TeamRules(tuple(rules), number_of)
 
 
-def rules_of(row: ListSettings) -> Rules:
+def rules_of(row: Row[Any]) -> Rules:
     """A row's rules: its own values, and the defaults for the rest."""
     return Rules(
         size=row.size,
