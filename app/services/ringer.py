@@ -4,9 +4,10 @@ A call that rings while none is being written is written at once, alone. Those t
 written together as soon as it is back, and so on: the more ring, the less each costs, and nobody waits for company.
 One statement is on its way at a time, unless it is held up: then the calls behind it take another connection.
 
-A statement takes half of the calls that are about, those included that have just been written: while the database
-writes one half the service answers the other and reads what comes next. Left to themselves the halves would stay as
-unequal as a rush began, one call and all the others, and each side would mostly wait for the other.
+A statement that follows another takes half of the calls that are about, those included that have just been written:
+while the database writes one half the service answers the other and reads what comes next. Left to themselves the
+halves would stay as unequal as a rush began, one call and all the others, and each side would mostly wait for the
+other.
 """
 
 import asyncio
@@ -128,9 +129,10 @@ class Ringer:
         """The first that waits and those behind it that can share its statement; who has given up is left out.
 
         Args:
-            written: how many calls the statement before had.
+            written: how many calls the statement before had; 0 for the first one of a way, which takes all there are:
+                it may be there because others are held up.
         """
-        most = min(-(-(written + len(self._waiting)) // 2), MOST_TOGETHER)
+        most = min(-(-(written + len(self._waiting)) // 2), MOST_TOGETHER) if written else MOST_TOGETHER
         batch: list[_Waiting] = []
         left: list[_Waiting] = []
         taken: set[tuple[str, str]] = set()

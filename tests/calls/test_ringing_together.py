@@ -140,7 +140,7 @@ async def test_a_rush_goes_by_halves_over_one_connection_as_long_as_nobody_is_he
     hotline = await make_hotline(**WIDE, lookup_budget_ms=5000)
     monkeypatch.setattr(ringer, "HELD_UP_SECONDS", 1.0)
     on_their_way: list[int] = []
-    together: list[int] = []
+    together: list[tuple[Any, int]] = []
     under_way = 0
     write = ringer.ring
 
@@ -148,7 +148,7 @@ async def test_a_rush_goes_by_halves_over_one_connection_as_long_as_nobody_is_he
         nonlocal under_way
         under_way += 1
         on_their_way.append(under_way)
-        together.append(len(calls))
+        together.append((asyncio.current_task(), len(calls)))
         try:
             return await write(lane, calls, *args)
         finally:
@@ -168,7 +168,9 @@ async def test_a_rush_goes_by_halves_over_one_connection_as_long_as_nobody_is_he
 
     assert len(on_their_way) > 10
     assert max(on_their_way) == 1
-    assert max(together) == 6
+    # A way begins with all there are, and goes on with half of the twelve at most.
+    followed = [calls for (way, calls), (before, _) in zip(together[1:], together, strict=False) if way is before]
+    assert 1 < max(followed) <= 6
 
 
 async def test_every_connection_keeps_the_plan_of_the_ringing_call(standing: Hotline) -> None:
