@@ -60,7 +60,7 @@ async def _measure(asked: argparse.Namespace) -> str:
     if asked.what == "dedupe":
         return "\n".join(str(section) for section in measure_dedupe(records=50_000 if asked.quick else 1_000_000))
     if asked.what == "lists":
-        managers, rounds = (100, 2) if asked.quick else (1000, 3)
+        managers, rounds = (200, 2) if asked.quick else (1000, 3)
         return str(await measure_lists(managers=managers, book=1000, rounds=rounds))
     if asked.what == "similar":
         size, questions = (50_000, 500) if asked.quick else (1_000_000, 2_000)

@@ -211,10 +211,10 @@ async def _measure(
         ours.append(took)
         await _undo(connection)
     peak = _peak()
-    for nth in range(rounds):
-        took, _, _ = await _make(database, [_manager(1 + (nth * 10 + each) % 50) for each in range(10)])
-        ten.append(took)
     for nth in range(5 * rounds):
+        took, _, _ = await _make(database, [_manager(1 + nth * 10 + each) for each in range(10)])
+        ten.append(took)
+    for nth in range(20 * rounds):
         took, _, _ = await _make(database, [_manager(managers - nth)])
         one.append(took)
     in_all, against = statistics.median(ours), statistics.median(bare)

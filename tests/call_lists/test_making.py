@@ -369,3 +369,17 @@ async def test_only_today_and_the_next_working_day_have_lists(database: Database
 def test_every_code_has_its_words() -> None:
     for reason in LeftOutReason:
         assert left_out_in_words(reason)["zh"]
+
+
+@pytest.mark.usefixtures("both_ways")
+async def test_foreign_keys_are_looked_up_again_once_lists_are_made(database: Database) -> None:
+    async with database.session_scope() as session:
+        manager = await make_manager(session)
+        await make_book(session, manager, 3)
+
+    async with database.session_scope() as session:
+        made = await make(session, FRIDAY)
+        role = await session.scalar(text("SHOW session_replication_role"))
+
+    assert made.entries == 3
+    assert role == "origin"

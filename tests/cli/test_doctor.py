@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import asyncpg
 import pytest
 import time_machine
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
 from app.cli.doctor import Finding, Verdict, examine
 from app.db import Database
+from app.embedded_postgres import EmbeddedPostgres
 from tests.factories import make_agent, make_customer
 
 OK, WARN, FAIL = Verdict.OK, Verdict.WARN, Verdict.FAIL
@@ -37,12 +39,30 @@ async def test_a_good_installation(database: Database) -> None:
         "data directory": OK,
         "database": OK,
         "clock": OK,
+        "foreign keys": OK,
         "schema": OK,
         "calendar": OK,
         "spool": OK,
         "Twilio": WARN,
         "public URL": WARN,
     }
+
+
+async def test_a_role_that_must_look_foreign_keys_up(
+    postgres: EmbeddedPostgres, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = make_url(database_url).database
+    admin = await asyncpg.connect(postgres.dsn(name, user="postgres"))
+    await admin.execute(f'CREATE ROLE "plain_{name}" LOGIN')
+    await admin.execute(f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "plain_{name}"')
+    monkeypatch.setenv("DATABASE_URL", postgres.dsn(name, user=f"plain_{name}"))
+
+    (finding,) = await found("foreign keys")
+
+    await admin.execute(f'DROP OWNED BY "plain_{name}"; DROP ROLE "plain_{name}"')
+    await admin.close()
+    assert finding.verdict is WARN
+    assert f'GRANT SET ON PARAMETER session_replication_role TO "plain_{name}"' in finding.advice
 
 
 async def test_nobody_to_take_calls() -> None:

@@ -50,8 +50,9 @@ _TOLD_OF_ALL: Final = " UNION ALL ".join(
     f"SELECT x.customer_id, '{kind}', {what} FROM {table} x WHERE :are_many AND {when}"
     for kind, (table, when, what) in _TOLD.items()
 )
+_MINE: Final = "mine.no, mine.customer_id, mine.tier, mine.last_contact_at"
 _TOLD_OF_BOOKS: Final = " UNION ALL ".join(
-    f"""SELECT {_OF}, '{kind}', {what} FROM list l JOIN customers c ON {BOOK} JOIN {table} x ON x.customer_id = c.id
+    f"""SELECT {_MINE}, '{kind}', {what} FROM mine JOIN {table} x ON x.customer_id = mine.customer_id
     WHERE NOT :are_many AND {when}"""
     for kind, (table, when, what) in _TOLD.items()
 )
@@ -68,8 +69,7 @@ SELECT {_OF}, 'no_number', {_NOTHING}
 FROM (SELECT each.id FROM customers each WHERE :are_many AND {_SILENT.format(id="each.id")} OFFSET 0) AS silent
 JOIN customers c ON c.id = silent.id JOIN list l ON {BOOK}
 UNION ALL
-SELECT {_OF}, 'no_number', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
-WHERE NOT :are_many AND {_SILENT.format(id="c.id")}
+SELECT {_MINE}, 'no_number', {_NOTHING} FROM mine WHERE NOT :are_many AND {_SILENT.format(id="mine.customer_id")}
 UNION ALL
 SELECT {_OF}, 'closed_window', {_NOTHING} FROM list l JOIN customers c ON {BOOK}
 WHERE cardinality(CAST(:closed_zones AS text[])) > 0 AND c.time_zone = ANY(:closed_zones)
@@ -116,6 +116,9 @@ _REASON: Final = """CASE kind
     WHEN 'festival' THEN l.festival || jsonb_build_object('code', kind)
     WHEN 'win_back' THEN jsonb_build_object('code', kind)
     END"""
+
+MINE: Final = f"SELECT {_OF} FROM list l JOIN customers c ON {BOOK} WHERE NOT :are_many"
+"""Who is in the books of lists that are few, read once (`mine`)."""
 
 OCCASIONS: Final = f"""
 SELECT no, customer_id,

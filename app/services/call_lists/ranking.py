@@ -4,6 +4,8 @@ What few customers have (`occasions.py`) is gathered first, for all managers tog
 indexes that hold all that is asked of its customers, and ranked beside the others (LATERAL), so that neither sorting
 nor memory grows with how many managers there are.
 
+Of a book, whose turn it is (`turned`) is looked for among those alone who are due early enough (`turn`).
+
 `RANKED` ends in `chosen`: for each list one row of figures (`customer_id` is null), and a row for each customer who is
 on it (`place`), was left out (`out_reason`), found no room, or whose clock is to be set.
 """
@@ -11,7 +13,7 @@ on it (`place`), was left out (`out_reason`), found no room, or whose clock is t
 from typing import Final
 
 from app.domain.list_ranking import QUOTA_NAMES, WEIGHT_NAMES
-from app.services.call_lists.occasions import BOOK, OCCASIONS, WEIGHT
+from app.services.call_lists.occasions import BOOK, MINE, OCCASIONS, WEIGHT
 
 _PASSED: Final = "CAST(:passed AS date[])"
 _MIDNIGHTS: Final = "CAST(:midnights AS timestamptz[])"
@@ -80,6 +82,7 @@ WITH list AS MATERIALIZED (
         contract_ending boolean, warranty_ending boolean, festival jsonb, win_back boolean
     ) ON r.rule_no = given.rule_no
 ),
+mine AS MATERIALIZED ({MINE}),
 occasions AS MATERIALIZED (
     SELECT no, array_agg(customer_id) AS ids, array_agg(barred) AS barred, array_agg(note) AS notes,
            array_agg(pinned) AS pinned, array_agg(points) AS points, array_agg(reasons) AS reasons
@@ -90,9 +93,12 @@ chosen AS MATERIALIZED (
     FROM list l LEFT JOIN occasions y ON y.no = l.no
     CROSS JOIN LATERAL (
         WITH book AS MATERIALIZED (SELECT {_SCORE} AS score, read.* FROM ({_READ}) AS read),
-        within AS (
-            SELECT days, CAST(sum(count(*)) OVER (ORDER BY days) AS int) AS so_far, count(left_over) AS left_over
-            FROM (SELECT greatest(due, 1) AS days, left_over FROM book WHERE out_reason IS NULL) AS each GROUP BY days
+        within AS MATERIALIZED (
+            SELECT days, CAST(sum(many) OVER (ORDER BY days) AS int) AS so_far, left_over
+            FROM (
+                SELECT greatest(due, 1) AS days, count(*) AS many, count(left_over) AS left_over
+                FROM book WHERE out_reason IS NULL GROUP BY greatest(due, 1) OFFSET 0
+            ) AS each
         ),
         need AS MATERIALIZED (
             SELECT coalesce(max(so_far), 0) AS eligible,
@@ -103,18 +109,23 @@ chosen AS MATERIALIZED (
                    coalesce(sum(left_over), 0) AS left_over
             FROM within
         ),
+        turn AS MATERIALIZED (
+            SELECT min(days) AS latest FROM within WHERE so_far >= (SELECT greatest(reserved, pace) FROM need)
+        ),
         turned AS MATERIALIZED (
             SELECT id, row_number() OVER () AS nth FROM (
-                SELECT id FROM book WHERE out_reason IS NULL ORDER BY due, {_ORDER}
+                SELECT id FROM book WHERE out_reason IS NULL AND due <= (SELECT latest FROM turn) ORDER BY due, {_ORDER}
                 LIMIT (SELECT greatest(reserved, pace) FROM need)
             ) AS first
         ),
         layered AS (
             SELECT book.*, CASE
-                WHEN id IN (SELECT id FROM turned WHERE nth <= (SELECT reserved FROM need)) THEN 1
+                WHEN due <= (SELECT latest FROM turn)
+                    AND id IN (SELECT id FROM turned WHERE nth <= (SELECT reserved FROM need)) THEN 1
                 WHEN promised_at IS NOT NULL OR is_pinned THEN 2
                 WHEN left_over IS NOT NULL THEN 3
-                WHEN id IN (SELECT id FROM turned WHERE nth <= (SELECT pace FROM need)) THEN 4
+                WHEN due <= (SELECT latest FROM turn)
+                    AND id IN (SELECT id FROM turned WHERE nth <= (SELECT pace FROM need)) THEN 4
                 ELSE 5 END AS layer
             FROM book WHERE out_reason IS NULL
         ),

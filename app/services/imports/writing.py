@@ -8,8 +8,7 @@ the customers are settled by the same statement as everywhere else (`services/su
 order of their ids before anything is written.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -20,6 +19,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from app.models.base import NEW_ID
+from app.services.foreign_keys import no_look_ups
 from app.services.imports.copy_text import (
     ITEM_COLUMNS,
     PHONE_COLUMNS,
@@ -36,10 +36,6 @@ from app.services.survivorship import Cause, settle
 _SETTINGS: Final = text("""
 SELECT set_config('synchronous_commit', 'off', true), set_config('jit', 'off', true),
        set_config('work_mem', '64MB', true)
-""")
-_TRIGGERS: Final = text("""
-SELECT set_config('session_replication_role', :role, true)
-WHERE has_parameter_privilege('session_replication_role', 'SET')
 """)
 _TABLES: Final = (
     """CREATE TEMP TABLE import_rows (
@@ -245,7 +241,7 @@ async def write(
     await session.execute(_SETTINGS)
     connection: asyncpg.Connection = (await (await session.connection()).get_raw_connection()).driver_connection
     if batch.customers:
-        async with _no_look_ups(session):
+        async with no_look_ups(session):
             await _copy(connection, "customers", batch.customer_columns, batch.customers, has_codes=not is_dry_run)
             await _copy(connection, "source_records", RECORD_COLUMNS, batch.records)
             await _copy(connection, "customer_phones", PHONE_COLUMNS, batch.phones)
@@ -272,15 +268,6 @@ async def write(
         if signed:
             await follow_contracts(session, today, signed, cause)
     return outcome
-
-
-@asynccontextmanager
-async def _no_look_ups(session: AsyncSession) -> AsyncIterator[None]:
-    """Have foreign keys not looked up in this block, if we may: for rows that refer to rows of the same block alone."""
-    await session.execute(_TRIGGERS, {"role": "replica"})
-    yield
-    # After an error the transaction is undone, and this with it.
-    await session.execute(_TRIGGERS, {"role": "origin"})
 
 
 async def _copy(
