@@ -25,6 +25,7 @@ from tests.imports.support import (
     rejects,
     table,
 )
+from tests.imports.workbooks import ods
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16", "utf-16-le", "utf-16-be"])
@@ -214,6 +215,19 @@ async def test_fault_25_a_bomb_and_a_giant(database: Database, tmp_path: Path, m
 
     assert [job.error_code for job in (*bombed, giant)] == ["zip_bomb", "zip_bomb", "too_large"]
     assert await count(database, Customer) == 0
+
+
+async def test_fault_25_a_cell_far_away_ends_no_process_but_its_own(database: Database, tmp_path: Path) -> None:
+    """A file of a thousand bytes for whose cells calamine wants six gigabytes."""
+    none = '<table:table-cell table:number-columns-repeated="{}"/>'
+    far = none.format(9_998) + '<table:table-cell office:value-type="string"><text:p>x</text:p></table:table-cell>'
+    content = ods(客户=[HEADER.split(","), *["<table:table-cell/>"] * 9_997, far])
+
+    job = await feed(database, tmp_path / "a.ods", content)
+
+    assert (job.state, job.error_code) == (ImportState.FAILED, "too_large")
+    assert job.error is not None
+    assert "far away" in job.error
 
 
 async def test_fault_25_half_of_a_row_is_none_of_it(database: Database, tmp_path: Path) -> None:

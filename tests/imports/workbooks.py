@@ -44,14 +44,16 @@ def workbook(**sheets: Sequence[Sequence[str | float | None]]) -> bytes:
     return archive_of(parts)
 
 
-def ods(**sheets: Sequence[Sequence[str]]) -> bytes:
-    """The same of OpenDocument, of texts only."""
+def ods(**sheets: Sequence[Sequence[str | None] | str]) -> bytes:
+    """The same of OpenDocument, of texts only; a row may be given as its elements."""
     names = {name: f"urn:oasis:names:tc:opendocument:xmlns:{name}:1.0" for name in ("office", "table", "text")}
     tables = ""
     for name, rows in sheets.items():
         cells = [
-            "".join(
-                f'<table:table-cell office:value-type="string"><text:p>{escape(text)}</text:p></table:table-cell>'
+            row
+            if isinstance(row, str)
+            else "".join(
+                f'<table:table-cell office:value-type="string"><text:p>{escape(text or "")}</text:p></table:table-cell>'
                 for text in row
             )
             for row in rows

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, NoReturn
 from xml.parsers import expat
 from xml.sax.saxutils import unescape
 
-from app.services.imports.tables import BadFile
+from app.services.imports.tables import damaged
 
 MAIN: Final = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
@@ -50,11 +50,6 @@ class Plain(NamedTuple):
     end: bytes
     form: re.Pattern[bytes]
     told: Callable[[str], None]
-
-
-def damaged(what: str) -> BadFile:
-    """That a workbook is not as it should be."""
-    return BadFile("not_a_table", f"The workbook cannot be read: {what}.")
 
 
 class Markup:

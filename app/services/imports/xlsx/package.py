@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from app.services.imports.tables import BadFile
-from app.services.imports.xlsx.markup import Attributes, damaged, read_markup
+from app.services.imports.tables import BadFile, damaged, locked
+from app.services.imports.xlsx.markup import Attributes, read_markup
 
 LARGEST_HELD: Final = 32 << 20
 """So many bytes may a part unpack to that is held in memory: anything but sheets and texts."""
@@ -50,7 +50,7 @@ class Package:
         self._entries = {_spelt(entry.filename): entry for entry in self._archive.infolist()}
         if any(entry.flag_bits & 1 for entry in self._entries.values()):
             self.close()
-            raise BadFile("encrypted", "The file is locked with a password. Save it without one, and try again.")
+            raise locked()
 
     def close(self) -> None:
         """Close it, also where a part has not been read to its end."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from app.domain.importing.sheet_values import Shown, iso_text, number_text
-from app.services.imports.tables import Row
+from app.services.imports.tables import Row, damaged
 from app.services.imports.xlsx.markup import (
     PLAIN_TEXT,
     Attributes,
@@ -13,7 +13,6 @@ from app.services.imports.xlsx.markup import (
     Markup,
     Plain,
     RichText,
-    damaged,
     plainly_said,
     unescaped,
 )

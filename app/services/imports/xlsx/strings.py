@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import accumulate, starmap
 from typing import Final
 
-from app.services.imports.tables import BadFile
+from app.services.imports.tables import BadFile, damaged
 from app.services.imports.xlsx.markup import (
     PLAIN_TEXT,
     Attributes,
@@ -21,7 +21,6 @@ from app.services.imports.xlsx.markup import (
     Markup,
     Plain,
     RichText,
-    damaged,
     plainly_said,
 )
 
