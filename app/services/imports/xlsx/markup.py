@@ -16,8 +16,17 @@ MAIN: Final = (
 LONGEST_TEXT: Final = 1 << 20
 """Of a cell, in characters; Excel takes 32,767."""
 
+
+def repeated(pattern: str) -> str:
+    """A pattern any number of times, as many as there are and never fewer.
+
+    It is not written `(?:…)*+`, of which Python before 3.11.5 takes a beginning for the whole (python/cpython#106052).
+    """
+    return f"(?>(?:{pattern})*)"
+
+
 _PLAIN: Final = r"[^<&\x00-\x08\x0b-\x1f]*+"
-PLAIN_TEXT: Final = rf'<t( xml:space="preserve")?>({_PLAIN}(?:&(?:amp|lt|gt);{_PLAIN})*+)</t>'
+PLAIN_TEXT: Final = rf'<t( xml:space="preserve")?>({_PLAIN}{repeated(f"&(?:amp|lt|gt);{_PLAIN}")})</t>'
 """A text element that one look can tell, as a pattern: whether its spaces count, and what stands in it."""
 
 _SPACE: Final = "http://www.w3.org/XML/1998/namespace space"

@@ -14,6 +14,7 @@ from app.services.imports.xlsx.markup import (
     Plain,
     RichText,
     plainly_said,
+    repeated,
     unescaped,
 )
 
@@ -26,8 +27,9 @@ _PLACE: Final = r'<c r="([A-Z]{1,3})[0-9]{1,7}"(?: s="([0-9]{1,6})")?'
 _HELD: Final = r'(?: t="([nsb])")?(?:/>|>(?:<v>([0-9A-Za-z.+-]{1,32})</v>)?</c>)'
 _INLINE: Final = rf' t="inlineStr"><is>{PLAIN_TEXT}</is></c>'
 _CELL: Final = f"{_PLACE}(?:{_HELD}|{_INLINE})"
-_ROW: Final = r'<row r="[0-9]{1,7}"(?: (?!r=|xmlns)[A-Za-z0-9:]+="[^"<>&]*")*+>'
-_PLAIN_ROWS: Final = re.compile(f"(?:{_ROW}(?:{_CELL})*+</row>)*+".encode())
+_ATTRIBUTE: Final = ' (?!r=|xmlns)[A-Za-z0-9:]+="[^"<>&]*"'
+_ROW: Final = f'<row r="[0-9]{{1,7}}"{repeated(_ATTRIBUTE)}>{repeated(_CELL)}</row>'
+_PLAIN_ROWS: Final = re.compile(repeated(_ROW).encode())
 _PLAIN_CELL: Final = re.compile(_PLACE + _HELD)
 _PLAIN_CELL_OR_TEXT: Final = re.compile(_CELL)
 

@@ -22,6 +22,7 @@ from app.services.imports.xlsx.markup import (
     Plain,
     RichText,
     plainly_said,
+    repeated,
 )
 
 MOST: Final = 1 << 25
@@ -34,7 +35,7 @@ _AGAIN: Final = 32 << 20
 """So many bytes of texts, or nearly, are kept of what came by of late, and of what was looked up."""
 _EACH: Final = 150
 """What a short text weighs in a dictionary beside its letters."""
-_PLAIN_ITEMS: Final = re.compile(rf"(?:<si>{PLAIN_TEXT}</si>)*+".encode())
+_PLAIN_ITEMS: Final = re.compile(repeated(f"<si>{PLAIN_TEXT}</si>").encode())
 _PLAIN_TEXT: Final = re.compile(PLAIN_TEXT)
 
 
