@@ -30,6 +30,8 @@ from app.services.ringing import Pushed
 CHANNEL: Final = "callcard"
 HEARTBEAT_SECONDS: Final = 2.0
 """How often the listening connection is asked whether it lives."""
+_AGAIN_SECONDS: Final = 0.2
+"""How long after it was lost, or could not be made, another one is tried."""
 LOOK_SECONDS: Final = 5.0
 """How often streams look at the log although nobody woke them."""
 NOTIFY_APART_SECONDS: Final = 0.005
@@ -85,6 +87,7 @@ class Hub:
         self._to_notify: dict[UUID, int] = {}
         self._notify = asyncio.Event()
         self._listening = asyncio.Event()
+        self._is_deaf = False
         database.on_commit(self._committed)
 
     # Waking
@@ -213,11 +216,11 @@ class Hub:
             except Exception as error:
                 # Whatever it was: a hub that no longer listens would leave this process's tabs behind for good.
                 if is_outage(error):
-                    log.warning("listener_lost", error=type(error).__name__)
+                    self._say_lost(type(error).__name__)
                 else:
                     log.exception("hub_listening_failed")
             self._listening.clear()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _listen_once(self) -> None:
         connection = await self._database.connect()
@@ -226,6 +229,9 @@ class Hub:
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._listening.set()
+            if self._is_deaf:
+                self._is_deaf = False
+                log.info("listening_again")
             # Whatever was said while nobody listened is in the log.
             await self._look_once()
             while not lost.is_set():
@@ -236,9 +242,15 @@ class Hub:
                 if not lost.is_set():
                     async with asyncio.timeout(HEARTBEAT_SECONDS):
                         await connection.execute("SELECT 1")
-            log.warning("listener_lost", error="closed")
+            self._say_lost("closed")
         finally:
             connection.terminate()
+
+    def _say_lost(self, why: str) -> None:
+        """Log it once, however often it is tried again."""
+        if not self._is_deaf:
+            self._is_deaf = True
+            log.warning("listener_lost", error=why)
 
     def _heard(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         for item in str(payload).split(","):

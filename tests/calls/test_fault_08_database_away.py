@@ -5,11 +5,13 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.db import Database
 from app.telephony.simulator import SimEventKind
 from tests.calls.carrier import CALLER, DIALLED, Pairs, call_sid, leg_status, rung, status, verbs, voice
 from tests.calls.conftest import Desk, Hotline, MakeHotline, until, value_of
@@ -249,6 +251,40 @@ async def test_fault_08_what_an_agent_was_told_is_complete_when_the_database_is_
     await desk.until("call.ended", seconds=10)
     ids = [int(message["id"]) for message in desk.seen]
     assert ids == sorted(set(ids))
+
+
+async def test_fault_08_that_nobody_listens_meanwhile_is_logged_once(
+    line: Callable[..., Awaitable[Hotline]],
+    outage: Callable[[str], Any],
+    logged: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However often it is tried again, and that somebody does once more."""
+    hotline = await line()
+    await hotline.served.runtime.hub.wait_until_listening()
+    tried = 0
+    connect = Database.connect
+
+    async def counted(database: Database) -> Any:
+        nonlocal tried
+        tried += 1
+        return await connect(database)
+
+    async def was_tried_often() -> bool:
+        return tried > 3
+
+    async def listens_again() -> bool:
+        return any(entry["event"] == "listening_again" for entry in logged)
+
+    monkeypatch.setattr(Database, "connect", counted)
+    async with outage("stopped"):
+        await until(was_tried_often, "the hub tried to listen", seconds=10)
+    await until(listens_again, "the hub listens again", seconds=10)
+
+    told = [entry["event"] for entry in logged if entry["event"].startswith("listen")]
+    # Once the server is back, all its connections are cut off again.
+    assert told[:2] == ["listener_lost", "listening_again"]
+    assert all(one != next_one for one, next_one in pairwise(told))
 
 
 async def test_fault_08_a_whole_call_while_the_database_is_away(
