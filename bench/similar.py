@@ -56,7 +56,7 @@ async def measure_similar(*, customers: int, questions: int) -> list[Section]:
         asked = await _fill(server, customers, questions)
         database = Database(server.dsn(_NAME), pool_size=2, lane_size=0)
         try:
-            everybody = await find_duplicates(database, incremental=False, folder=FOLDER)
+            everybody = await find_duplicates(database, incremental=False, merges=False, folder=FOLDER)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             changed = await _change_some(database)
             sections = [_runs(everybody, changed, peak)]
@@ -130,7 +130,7 @@ async def _change_some(database: Database) -> Found:
         connection = await session.connection()
         await connection.exec_driver_sql("UPDATE customers SET updated_at = now() - interval '2 days'")
         await connection.exec_driver_sql(f"UPDATE customers SET updated_at = now() WHERE code < 'B{_CHANGED:08d}'")
-    return await find_duplicates(database, incremental=True, folder=FOLDER)
+    return await find_duplicates(database, incremental=True, merges=False, folder=FOLDER)
 
 
 def _runs(everybody: Found, changed: Found, peak: float) -> Section:
