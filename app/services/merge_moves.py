@@ -117,6 +117,24 @@ async def lock_both(session: AsyncSession, ids: list[UUID]) -> None:
     raise CustomerBusy("Somebody else is writing to one of the two right now. Try again in a moment.")
 
 
+_HOLDING: Final = text(
+    " UNION ALL ".join(
+        f"SELECT '{table}' WHERE EXISTS (SELECT FROM {table} WHERE customer_id = :absorbed)"
+        + (" OR EXISTS (SELECT FROM customer_links WHERE other_id = :absorbed)" if table == "customer_links" else "")
+        for table in MOVED
+    )
+)
+
+
+async def held(session: AsyncSession, pair: Pair) -> list[str]:
+    """Those of `MOVED` that hold anything of the absorbed customer, of whom most tables hold nothing.
+
+    Nobody adds to them meanwhile: a row that refers to a customer waits for whoever has locked both.
+    """
+    found = set(await session.scalars(_HOLDING, pair.ids))
+    return [table for table in MOVED if table in found]
+
+
 async def move(session: AsyncSession, merge_id: UUID, table: str, pair: Pair) -> None:
     """Have the survivor own the other's rows of a table, and write down which they were."""
     values = {"merge": merge_id, **pair.ids}

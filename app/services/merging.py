@@ -29,7 +29,7 @@ from app.schemas.merges import MergedCustomer, MergeRead
 from app.schemas.screen_pop import PopOwner
 from app.services import search_index
 from app.services.customers import CustomerErased, CustomerMoved, require_named
-from app.services.merge_moves import MOVED, Pair, lock_both, move, move_back, turn_signposts, turn_signposts_back
+from app.services.merge_moves import MOVED, Pair, held, lock_both, move, move_back, turn_signposts, turn_signposts_back
 from app.services.record_history import log_changes
 from app.services.survivorship import ADOPT, Cause, settle
 
@@ -108,7 +108,7 @@ async def merge(session: AsyncSession, survivor_id: UUID, absorbed_id: UUID, *, 
     session.add(made)
     await session.flush()
     await _adopt(session, made)
-    for table in MOVED:
+    for table in await held(session, pair):
         await move(session, made.id, table, pair)
     await turn_signposts(session, made.id, pair)
     await _fill_in(session, older, newer)
