@@ -237,7 +237,7 @@ async def change_customer(
         # One request raises the version by one, however many kinds of fields it changes.
         rise = 0 if settled else 1
         await session.execute(
-            update(Customer.__table__)  # type: ignore[arg-type]
+            update(Customer.__table__)  # type: ignore[arg-type]  # it is a Table, typed as any FROM clause
             .where(Customer.id == customer.id)
             .values(
                 **{name: new for name, (_, new) in ours.items()}, version=Customer.version + rise, updated_at=func.now()

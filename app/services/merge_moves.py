@@ -126,10 +126,11 @@ _HOLDING: Final = text(
 )
 
 
-async def held(session: AsyncSession, pair: Pair) -> list[str]:
+async def tables_holding(session: AsyncSession, pair: Pair) -> list[str]:
     """Those of `MOVED` that hold anything of the absorbed customer, of whom most tables hold nothing.
 
-    Nobody adds to them meanwhile: a row that refers to a customer waits for whoever has locked both.
+    Nobody adds to them meanwhile, for a row that refers to a customer waits for whoever has locked both: but for an
+    entry of a list that is being made (decision 0025).
     """
     found = set(await session.scalars(_HOLDING, pair.ids))
     return [table for table in MOVED if table in found]

@@ -29,7 +29,16 @@ from app.schemas.merges import MergedCustomer, MergeRead
 from app.schemas.screen_pop import PopOwner
 from app.services import search_index
 from app.services.customers import CustomerErased, CustomerMoved, require_named
-from app.services.merge_moves import MOVED, Pair, held, lock_both, move, move_back, turn_signposts, turn_signposts_back
+from app.services.merge_moves import (
+    MOVED,
+    Pair,
+    lock_both,
+    move,
+    move_back,
+    tables_holding,
+    turn_signposts,
+    turn_signposts_back,
+)
 from app.services.record_history import log_changes
 from app.services.survivorship import ADOPT, Cause, settle
 
@@ -108,7 +117,7 @@ async def merge(session: AsyncSession, survivor_id: UUID, absorbed_id: UUID, *, 
     session.add(made)
     await session.flush()
     await _adopt(session, made)
-    for table in await held(session, pair):
+    for table in await tables_holding(session, pair):
         await move(session, made.id, table, pair)
     await turn_signposts(session, made.id, pair)
     await _fill_in(session, older, newer)
@@ -140,7 +149,7 @@ async def undo(session: AsyncSession, merge_id: UUID, *, by: UUID | None) -> Mer
     for row in (await _rows(session, [pair.survivor_id, pair.absorbed_id])).values():
         _refuse_erased(row)
     await session.execute(
-        update(Customer.__table__)  # type: ignore[arg-type]
+        update(Customer.__table__)  # type: ignore[arg-type]  # it is a Table, typed as any FROM clause
         .where(Customer.id == pair.absorbed_id)
         .values(merged_into_id=None, version=Customer.version + 1, updated_at=func.now())
     )
@@ -283,7 +292,7 @@ async def _fill_in(session: AsyncSession, survivor: Mapping[str, Any], absorbed:
     both = "\n".join(dict.fromkeys(notes))
     values["note"] = both if len(both) <= _LONGEST_NOTE else notes[0]
     await session.execute(
-        update(Customer.__table__)  # type: ignore[arg-type]
+        update(Customer.__table__)  # type: ignore[arg-type]  # it is a Table, typed as any FROM clause
         .where(Customer.id == UUID(survivor["id"]))
         .values(**values, version=Customer.version + 1, updated_at=func.now())
     )

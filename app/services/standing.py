@@ -93,7 +93,7 @@ async def place(
     changes = with_warmth(customer, differing)
     session.add_all(move_of(customer, changes, by, why))
     await session.execute(
-        update(Customer.__table__)  # type: ignore[arg-type]
+        update(Customer.__table__)  # type: ignore[arg-type]  # it is a Table, typed as any FROM clause
         .where(Customer.id == customer.id)
         .values(
             **{name: new for name, (_, new) in changes.items()}, version=Customer.version + 1, updated_at=func.now()

@@ -4,7 +4,8 @@ What few customers have (`occasions.py`) is gathered first, for all managers tog
 indexes that hold all that is asked of its customers, and ranked beside the others (LATERAL), so that neither sorting
 nor memory grows with how many managers there are.
 
-Of a book, whose turn it is (`turned`) is looked for among those alone who are due early enough (`turn`).
+Of a book, whose turn it is (`turned`) is looked for among those alone who are due early enough (`turn`). How many are
+due when (`within`) is counted without sorting them all: OFFSET 0 is a fence.
 
 `RANKED` ends in `chosen`: for each list one row of figures (`customer_id` is null), and a row for each customer who is
 on it (`place`), was left out (`out_reason`), found no room, or whose clock is to be set.

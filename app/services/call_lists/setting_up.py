@@ -3,7 +3,7 @@
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
@@ -112,13 +112,13 @@ async def remove_absence(session: AsyncSession, absence_id: UUID) -> None:
     await session.flush()
 
 
-async def _absences(session: AsyncSession, wanted: object) -> list[AbsenceRead]:
+async def _absences(session: AsyncSession, wanted: ColumnElement[bool]) -> list[AbsenceRead]:
     stand_in = aliased(Agent)
     rows = await session.execute(
         select(ManagerAbsence, Agent.name, stand_in.name)
         .join(Agent, Agent.id == ManagerAbsence.manager_id)
         .outerjoin(stand_in, stand_in.id == ManagerAbsence.stand_in_id)
-        .where(wanted)  # type: ignore[arg-type]
+        .where(wanted)
         .order_by(ManagerAbsence.first_day, ManagerAbsence.id)
     )
     return [

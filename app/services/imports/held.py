@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, BinaryIO, Final
 
 from app.services.imports.tables import BadFile, Row, chosen_sheet, damaged, locked
 
@@ -68,9 +68,10 @@ class Held:
         self._output.close()
 
     @property
-    def _output(self) -> BinaryIO:
-        assert self._process.stdout is not None
-        return self._process.stdout  # type: ignore[return-value]
+    def _output(self) -> IO[bytes]:
+        output = self._process.stdout
+        assert output is not None
+        return output
 
     def _rows(self) -> Iterator[Row]:
         while rows := self._receive():
@@ -97,8 +98,7 @@ def main(path: Path, widest: int, memory: int, name: str | None, answers: Binary
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     try:
-        told = _told(path, widest, name)
-        for each in told:
+        for each in _told(path, widest, name):
             _answer(answers, (each, None))
         _answer(answers, (None, None))
     except BadFile as wrong:
@@ -107,10 +107,10 @@ def main(path: Path, widest: int, memory: int, name: str | None, answers: Binary
 
 
 def _told(path: Path, widest: int, name: str | None) -> Iterator[Any]:
-    # Nobody else needs it, and what it loads takes its time.
-    from python_calamine import CalamineError, PasswordError, load_workbook  # noqa: PLC0415
+    # Only here: whoever asks for a sheet loads this file too, and needs neither.
+    from python_calamine import CalamineError, PasswordError, load_workbook  # noqa: PLC0415 - see above
 
-    from app.domain.importing.sheet_values import as_text  # noqa: PLC0415
+    from app.domain.importing.sheet_values import as_text  # noqa: PLC0415 - see above
 
     try:
         workbook = load_workbook(path)

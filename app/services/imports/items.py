@@ -169,9 +169,9 @@ class ItemReader:
 
 _ITEMS: Final[dict[str, Callable[[ItemReader, Cells], dict[str, Any]]]] = {
     "purchase": ItemReader._purchase,  # noqa: SLF001 - its own
-    "contract": ItemReader._contract,  # noqa: SLF001
-    "interaction": ItemReader._contact_made,  # noqa: SLF001
-    "complaint": ItemReader._complaint,  # noqa: SLF001
+    "contract": ItemReader._contract,  # noqa: SLF001 - its own
+    "interaction": ItemReader._contact_made,  # noqa: SLF001 - its own
+    "complaint": ItemReader._complaint,  # noqa: SLF001 - its own
 }
 
 

@@ -62,7 +62,7 @@ def score(
         """)
         weighed.drop_table_from_database_and_remove_from_cache()
     db.execute("DROP TABLE IF EXISTS chunk")
-    api.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]
+    api.delete_tables_created_by_splink_from_db()  # type: ignore[no-untyped-call]  # the library has not typed it
 
 
 def _veto_sql(*, homes_are_shared: bool) -> str:
